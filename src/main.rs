@@ -1,1 +1,3 @@
-fn main(){}
+//! The `mcp-proxy` program: everything lives in the library.
+
+fn main() {}

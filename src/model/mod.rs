@@ -1,0 +1,9 @@
+//! Layer 0, the words of the program: plain values with no I/O, no async and no logging.
+//!
+//! Every other layer may use these; they use nothing but `std`, `http`, `url` and `zeroize`.
+
+pub mod callback;
+pub mod secret;
+pub mod server;
+pub mod time;
+pub mod upstream;

@@ -1,0 +1,7 @@
+//! Layer 1: the network. TLS, the client for short calls and the client for streams.
+
+pub mod api_client;
+pub mod settings;
+pub mod tls;
+
+pub use settings::Settings;
