@@ -6,5 +6,8 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes, reason = "a test that fails may panic")
 )]
 
+pub mod auth;
 pub mod model;
 pub mod net;
+pub mod observe;
+pub mod token;

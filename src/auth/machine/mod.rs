@@ -1,0 +1,358 @@
+//! The life of a token as a pure machine: events and the time go in, actions come out.
+//!
+//! No I/O, no clock, no async. The keeper performs the actions in their order, so "saved before it is
+//! published" is the order of two list entries. What holds at every moment:
+//!
+//! * at most one renewal is under way;
+//! * a bearer is published only while its life lasts on both clocks;
+//! * a permanent refusal ends the renewals, and deletes nothing;
+//! * a credential is replaced by one with a higher serial only.
+
+mod allowance;
+mod held;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use self::allowance::Allowance;
+use self::held::Held;
+use crate::auth::credential::{Credential, TokenAnswer};
+use crate::auth::timing::{Jitter, wait_after};
+use crate::model::secret::Secret;
+use crate::model::time::{Mono, Now, Wall};
+use crate::token::Unavailable;
+
+/// The machine looks at the clocks at least this often, for the monotonic one stands still in suspend.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// A `Retry-After` is followed up to this.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The daemon started; this is what the store held.
+    Started(Option<Credential>),
+    /// The time of [`Machine::sleep`] is over.
+    Tick,
+    /// The upstream refused the bearer of this generation, or it was found expired.
+    Rejected(u64),
+    /// The renewal of the grant with this serial ended.
+    RenewalEnded {
+        /// The serial of the grant that was to be renewed.
+        serial: u64,
+        /// How it ended.
+        outcome: RenewalOutcome,
+    },
+    /// A person signed in.
+    SignedIn(Credential),
+    /// The store holds this credential, written by another process.
+    Found(Credential),
+    /// A save ended.
+    SaveEnded(Result<(), String>),
+}
+
+/// How a renewal ended.
+#[derive(Debug, Clone)]
+pub enum RenewalOutcome {
+    /// The server gave new tokens, asked for at `asked_at`.
+    Renewed {
+        /// The answer.
+        answer: TokenAnswer,
+        /// When the request was sent.
+        asked_at: Wall,
+    },
+    /// Another process had renewed already; this is its result.
+    Adopted(Credential),
+    /// It did not work this time.
+    Failed(Failure),
+    /// The server refuses for good (RFC 6749 §5.2): trying again makes no sense.
+    Refused(String),
+}
+
+/// A failure that may pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened, for people.
+    pub reason: String,
+    /// How long the server asks to wait.
+    pub retry_after: Option<Duration>,
+    /// True if the server may have processed the request, so that its answer may be lost.
+    pub maybe_processed: bool,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Renew this credential; one renewal at a time.
+    Renew(Credential),
+    /// Save this durably, then report [`Event::SaveEnded`].
+    Save(Credential),
+    /// Hand this token to the readers.
+    Publish {
+        /// The number of the bearer.
+        generation: u64,
+        /// The access token.
+        token: Secret,
+        /// The end of its life on both clocks.
+        expires: Option<(Wall, Mono)>,
+    },
+    /// Say why there is nothing once the published bearer has expired.
+    Explain(Unavailable),
+    /// Take the bearer back.
+    Withdraw(Unavailable),
+    /// Something is wrong, for this reason. Raising again renews the reason.
+    Raise(Trouble, String),
+    /// It is over.
+    Clear(Trouble),
+}
+
+/// What can be wrong with a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// A person has to sign in.
+    LoginRequired,
+    /// Renewals fail; they are tried again.
+    RenewalFailing,
+    /// The newest tokens are not on disk; saving is tried again.
+    NotDurable,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Machine {
+    jitter: Jitter,
+    held: Option<Held>,
+    generation: u64,
+    renewing: bool,
+    retry: Option<Retry>,
+    refused: Option<String>,
+    answer_lost: bool,
+    unsaved: Option<Retry>,
+    rejections: Allowance,
+}
+
+/// When something is tried again, and after how many failures in a row.
+#[derive(Debug, Clone, Copy)]
+struct Retry {
+    at: Mono,
+    failures: u32,
+}
+
+impl Machine {
+    /// A machine that holds nothing; `seed` spreads its timing.
+    pub fn new(seed: u64, now: Now) -> Self {
+        Self {
+            jitter: Jitter::new(seed),
+            held: None,
+            generation: 0,
+            renewing: false,
+            retry: None,
+            refused: None,
+            answer_lost: false,
+            unsaved: None,
+            rejections: Allowance::new(now.mono),
+        }
+    }
+
+    /// Takes one event and answers what is to be done.
+    pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Started(None) => self.require_login("no login is saved".to_owned(), &mut actions),
+            Event::Started(Some(credential)) | Event::Found(credential) => self.adopt(credential, now, &mut actions),
+            Event::SignedIn(credential) => self.signed_in(credential, now, &mut actions),
+            Event::Rejected(generation) => self.rejected(generation, now, &mut actions),
+            Event::RenewalEnded { serial, outcome } => self.renewal_ended(serial, outcome, now, &mut actions),
+            Event::SaveEnded(result) => self.save_ended(result, now, &mut actions),
+            Event::Tick => {}
+        }
+        self.expire(now, &mut actions);
+        self.save_again(now, &mut actions);
+        self.renew_if_due(now, &mut actions);
+        actions
+    }
+
+    /// How long to sleep before the next [`Event::Tick`], if nothing else happens.
+    pub fn sleep(&self, now: Now) -> Duration {
+        let mut sleep = LONGEST_SLEEP;
+        if let Some(held) = &self.held {
+            if !held.withdrawn {
+                sleep = sleep.min(held.expires_in(now).unwrap_or(LONGEST_SLEEP));
+            }
+            if self.may_renew() {
+                sleep = sleep.min(match self.retry {
+                    Some(retry) => retry.at.since(now.mono),
+                    None => held.renewal_in(now),
+                });
+            }
+        }
+        match self.unsaved {
+            Some(unsaved) => sleep.min(unsaved.at.since(now.mono)),
+            None => sleep,
+        }
+    }
+
+    /// The credential in use.
+    pub fn credential(&self) -> Option<&Credential> {
+        self.held.as_ref().map(|held| &held.credential)
+    }
+
+    /// True if only a person can help.
+    pub fn needs_login(&self) -> bool {
+        self.held.is_none() || self.refused.is_some()
+    }
+
+    fn adopt(&mut self, credential: Credential, now: Now, actions: &mut Vec<Action>) {
+        let newer = self.credential().is_none_or(|held| credential.grant.serial > held.grant.serial);
+        if newer {
+            self.hold(credential, now, actions);
+        }
+    }
+
+    fn signed_in(&mut self, mut credential: Credential, now: Now, actions: &mut Vec<Action>) {
+        let held = self.credential().map_or(0, |held| held.grant.serial);
+        credential.grant.serial = credential.grant.serial.max(held).saturating_add(1);
+        actions.push(Action::Save(credential.clone()));
+        self.hold(credential, now, actions);
+    }
+
+    /// Makes `credential` the one in use, and publishes its token if it is still good.
+    fn hold(&mut self, credential: Credential, now: Now, actions: &mut Vec<Action>) {
+        self.generation += 1;
+        self.renewing = false;
+        self.retry = None;
+        self.refused = None;
+        self.answer_lost = false;
+        let held = Held::new(credential, now, &mut self.jitter);
+        if held.is_expired(now) {
+            actions.push(Action::Explain(Unavailable::Renewing));
+        } else {
+            let token = held.credential.grant.access_token.clone();
+            actions.push(Action::Publish { generation: self.generation, token, expires: held.expires });
+        }
+        actions.push(Action::Clear(Trouble::LoginRequired));
+        actions.push(Action::Clear(Trouble::RenewalFailing));
+        self.held = Some(held);
+    }
+
+    fn rejected(&mut self, generation: u64, now: Now, actions: &mut Vec<Action>) {
+        if generation != self.generation || self.renewing {
+            return;
+        }
+        let Some(held) = &mut self.held else { return };
+        if self.refused.is_some() {
+            // Neither the upstream nor the authorization server takes it any more: say so at once.
+            held.withdrawn = true;
+            actions.push(Action::Withdraw(Unavailable::SignInNeeded));
+        } else if held.is_expired(now) || self.rejections.take(now.mono) {
+            held.renew_now(now);
+        }
+    }
+
+    fn renewal_ended(&mut self, serial: u64, outcome: RenewalOutcome, now: Now, actions: &mut Vec<Action>) {
+        let Some(held) = self.held.as_ref().filter(|held| held.credential.grant.serial == serial) else {
+            return; // A sign-in replaced the credential meanwhile.
+        };
+        match outcome {
+            RenewalOutcome::Renewed { answer, asked_at } => {
+                let credential = Credential {
+                    binding: held.credential.binding.clone(),
+                    grant: held.credential.grant.renewed(answer, asked_at),
+                };
+                actions.push(Action::Save(credential.clone()));
+                self.hold(credential, now, actions);
+            }
+            RenewalOutcome::Adopted(credential) => {
+                self.renewing = false;
+                self.adopt(credential, now, actions);
+            }
+            RenewalOutcome::Failed(failure) => {
+                self.renewing = false;
+                self.answer_lost |= failure.maybe_processed;
+                let failures = self.retry.map_or(0, |retry| retry.failures).saturating_add(1);
+                let asked = failure.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+                let wait = wait_after(failures, &mut self.jitter).max(asked);
+                self.retry = Some(Retry { at: now.mono.plus(wait), failures });
+                actions.push(Action::Raise(Trouble::RenewalFailing, failure.reason));
+            }
+            RenewalOutcome::Refused(reason) => {
+                self.renewing = false;
+                self.retry = None;
+                let lost = "; the answer to an earlier renewal was lost on the way, and the server had already \
+                            replaced the refresh token";
+                let reason = if self.answer_lost { format!("{reason}{lost}") } else { reason };
+                actions.push(Action::Clear(Trouble::RenewalFailing));
+                self.require_login(reason, actions);
+            }
+        }
+    }
+
+    fn require_login(&mut self, reason: String, actions: &mut Vec<Action>) {
+        actions.push(Action::Raise(Trouble::LoginRequired, reason.clone()));
+        self.refused = Some(reason);
+        let published = self.held.as_ref().is_some_and(|held| !held.withdrawn);
+        actions.push(match published {
+            true => Action::Explain(Unavailable::SignInNeeded),
+            false => Action::Withdraw(Unavailable::SignInNeeded),
+        });
+    }
+
+    fn save_ended(&mut self, result: Result<(), String>, now: Now, actions: &mut Vec<Action>) {
+        match result {
+            Ok(()) => {
+                self.unsaved = None;
+                actions.push(Action::Clear(Trouble::NotDurable));
+            }
+            Err(reason) => {
+                let failures = self.unsaved.map_or(0, |unsaved| unsaved.failures).saturating_add(1);
+                let at = now.mono.plus(wait_after(failures, &mut self.jitter));
+                self.unsaved = Some(Retry { at, failures });
+                actions.push(Action::Raise(Trouble::NotDurable, reason));
+            }
+        }
+    }
+
+    /// Takes the bearer back when its life is over, and gives up when nothing can renew it.
+    fn expire(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let Some(held) = &mut self.held else { return };
+        if held.withdrawn || !held.is_expired(now) {
+            return;
+        }
+        held.withdrawn = true;
+        let renewable = held.credential.grant.refresh_token.is_some();
+        let without = match self.refused {
+            None => Unavailable::Renewing,
+            Some(_) => Unavailable::SignInNeeded,
+        };
+        actions.push(Action::Withdraw(without));
+        if !renewable && self.refused.is_none() {
+            self.require_login("the token has ended and the login has no refresh token".to_owned(), actions);
+        }
+    }
+
+    fn save_again(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let due = self.unsaved.is_some_and(|unsaved| now.mono >= unsaved.at);
+        let saving = actions.iter().any(|action| matches!(action, Action::Save(_)));
+        if let (true, false, Some(held)) = (due, saving, &self.held) {
+            actions.push(Action::Save(held.credential.clone()));
+        }
+    }
+
+    fn renew_if_due(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let Some(held) = self.held.as_ref().filter(|_| self.may_renew()) else { return };
+        let due = match self.retry {
+            Some(retry) => now.mono >= retry.at,
+            None => held.renewal_in(now).is_zero(),
+        };
+        if due {
+            self.renewing = true;
+            actions.push(Action::Renew(held.credential.clone()));
+        }
+    }
+
+    fn may_renew(&self) -> bool {
+        let renewable = self.held.as_ref().is_some_and(|held| held.credential.grant.refresh_token.is_some());
+        renewable && !self.renewing && self.refused.is_none()
+    }
+}

@@ -1,0 +1,14 @@
+//! Layer 2: OAuth. How a token is obtained, kept, renewed and saved; no client's request is seen here.
+//!
+//! [`machine`] decides, purely. [`keeper`] is the one task that performs what it decides. [`flow`] is the
+//! sign-in of a person, [`endpoint`] speaks with the authorization server, [`store`] with the disk.
+
+pub mod credential;
+mod credential_file;
+pub mod endpoint;
+pub mod flow;
+
+pub mod machine;
+pub mod pkce;
+pub mod store;
+pub mod timing;
