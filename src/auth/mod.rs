@@ -7,6 +7,7 @@ pub mod credential;
 mod credential_file;
 pub mod endpoint;
 pub mod flow;
+pub mod keeper;
 
 pub mod machine;
 pub mod pkce;

@@ -31,8 +31,8 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The daemon started; this is what the store held.
-    Started(Option<Credential>),
+    /// The daemon started; this is the saved login, or why there is none to use.
+    Started(Result<Credential, String>),
     /// The time of [`Machine::sleep`] is over.
     Tick,
     /// The upstream refused the bearer of this generation, or it was found expired.
@@ -159,8 +159,8 @@ impl Machine {
     pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Started(None) => self.require_login("no login is saved".to_owned(), &mut actions),
-            Event::Started(Some(credential)) | Event::Found(credential) => self.adopt(credential, now, &mut actions),
+            Event::Started(Err(reason)) => self.require_login(reason, &mut actions),
+            Event::Started(Ok(credential)) | Event::Found(credential) => self.adopt(credential, now, &mut actions),
             Event::SignedIn(credential) => self.signed_in(credential, now, &mut actions),
             Event::Rejected(generation) => self.rejected(generation, now, &mut actions),
             Event::RenewalEnded { serial, outcome } => self.renewal_ended(serial, outcome, now, &mut actions),

@@ -1,0 +1,332 @@
+//! The one task that owns a login: it performs what the [`machine`](crate::auth::machine) decides.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::credential::{Credential, Expected};
+use crate::auth::endpoint::{TokenEndpoint, TokenError};
+use crate::auth::machine::{Action, Event, Failure, Machine, RenewalOutcome, Trouble};
+use crate::auth::store::{LoadError, Lock, Store};
+use crate::model::time::Clock;
+use crate::model::upstream::UpstreamName;
+use crate::observe::health::{Health, Standing};
+use crate::token::{Bearer, Publisher};
+
+/// While a login is required, the store is looked at this often: another process may have signed in.
+const LOOK_AT_STORE: Duration = Duration::from_secs(1);
+/// How often a held lock is tried again, and for how long.
+const LOCK_STEP: Duration = Duration::from_millis(50);
+const LOCK_TRIES: u32 = 600;
+/// How long a renewal under way may take once the daemon stops: its answer may hold the only refresh token.
+const LAST_RENEWAL: Duration = Duration::from_secs(5);
+
+/// What a keeper is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The upstream whose login this is.
+    pub name: UpstreamName,
+    /// Where the login is saved.
+    pub store: Store,
+    /// What the configuration demands of a saved login.
+    pub expected: Expected,
+    /// Where tokens are renewed.
+    pub endpoint: TokenEndpoint,
+    /// Where bearers are published.
+    pub publisher: Publisher,
+    /// Where conditions are raised.
+    pub health: Health,
+    /// The time.
+    pub clock: Clock,
+    /// Spreads the timing.
+    pub seed: u64,
+}
+
+/// The keeper of one login.
+pub struct Keeper {
+    parts: Parts,
+    machine: Machine,
+    renewal: Option<Renewal>,
+    sign_ins: mpsc::Receiver<SignIn>,
+    standing: Standing,
+    pending: Vec<Action>,
+    /// How the last save ended; the one who signed in is told.
+    last_save: Result<(), String>,
+}
+
+type Renewal = Pin<Box<dyn Future<Output = Renewed> + Send>>;
+
+struct Renewed {
+    serial: u64,
+    outcome: RenewalOutcome,
+    /// Held until the outcome is saved, so that no other process renews in between.
+    lock: Option<Lock>,
+}
+
+struct SignIn {
+    credential: Credential,
+    saved: oneshot::Sender<Result<(), String>>,
+}
+
+/// Hands a new login to its keeper. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Handle(mpsc::Sender<SignIn>);
+
+/// The keeper has ended, because the daemon stops.
+#[derive(Debug, thiserror::Error)]
+#[error("the daemon is stopping")]
+pub struct Stopping;
+
+impl Handle {
+    /// Puts a login into use. Answers once it is saved, or could not be.
+    ///
+    /// # Errors
+    /// When the keeper has ended. The inner error says why the login, though in use, is not on disk.
+    pub async fn sign_in(&self, credential: Credential) -> Result<Result<(), String>, Stopping> {
+        let (saved, outcome) = oneshot::channel();
+        self.0.send(SignIn { credential, saved }).await.map_err(|_| Stopping)?;
+        outcome.await.map_err(|_| Stopping)
+    }
+}
+
+impl Keeper {
+    /// Reads the saved login and decides the first state. Touches no network.
+    pub fn start(parts: Parts) -> (Self, Handle) {
+        let now = parts.clock.now();
+        let mut machine = Machine::new(parts.seed, now);
+        let pending = machine.step(Event::Started(usable(&parts)), now);
+        let (sender, sign_ins) = mpsc::channel(1);
+        let mut keeper =
+            Self { parts, machine, renewal: None, sign_ins, standing: Standing::default(), pending, last_save: Ok(()) };
+        keeper.announce();
+        // What needs neither disk nor network is done at once: requests may come before the task first runs.
+        let (quick, later) = std::mem::take(&mut keeper.pending)
+            .into_iter()
+            .partition(|action| !matches!(action, Action::Renew(_) | Action::Save(_)));
+        keeper.pending = later;
+        for action in quick {
+            keeper.tell(action);
+        }
+        (keeper, Handle(sender))
+    }
+
+    /// Keeps the login until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let first = std::mem::take(&mut self.pending);
+        self.perform(first).await;
+        loop {
+            let wake = self.machine.sleep(self.parts.clock.now());
+            let wake = if self.machine.needs_login() { wake.min(LOOK_AT_STORE) } else { wake };
+            let renewal = async {
+                match &mut self.renewal {
+                    Some(renewal) => renewal.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                renewed = renewal => self.renewal_ended(renewed).await,
+                Some(sign_in) = self.sign_ins.recv() => self.sign_in(sign_in).await,
+                Some(generation) = self.parts.publisher.rejected() => self.step(Event::Rejected(generation)).await,
+                () = tokio::time::sleep(wake) => self.tick().await,
+            }
+        }
+        if let Some(renewal) = self.renewal.take()
+            && let Ok(renewed) = tokio::time::timeout(LAST_RENEWAL, renewal).await
+        {
+            self.renewal_ended(renewed).await;
+        }
+    }
+
+    async fn tick(&mut self) {
+        if self.machine.needs_login()
+            && let Ok(credential) = usable(&self.parts)
+        {
+            self.step(Event::Found(credential)).await;
+        }
+        self.step(Event::Tick).await;
+    }
+
+    async fn renewal_ended(&mut self, renewed: Renewed) {
+        self.renewal = None;
+        match &renewed.outcome {
+            RenewalOutcome::Renewed { .. } | RenewalOutcome::Adopted(_) => {
+                self.standing.renewals += 1;
+                self.standing.last_renewal = Some(self.parts.clock.now().wall);
+            }
+            RenewalOutcome::Failed(_) | RenewalOutcome::Refused(_) => self.standing.renewal_failures += 1,
+        }
+        self.step(Event::RenewalEnded { serial: renewed.serial, outcome: renewed.outcome }).await;
+        drop(renewed.lock);
+    }
+
+    async fn sign_in(&mut self, sign_in: SignIn) {
+        let SignIn { mut credential, saved } = sign_in;
+        let lock = lock(&self.parts.store).await;
+        // Another process may have saved a newer login than the one in memory.
+        if let Ok(Some(on_disk)) = self.parts.store.load() {
+            credential.grant.serial = credential.grant.serial.max(on_disk.grant.serial);
+        }
+        self.step(Event::SignedIn(credential)).await;
+        drop(lock);
+        // The person may have given up waiting; the login is in use all the same.
+        let _ = saved.send(self.last_save.clone());
+    }
+
+    /// Lets the machine decide and performs it.
+    async fn step(&mut self, event: Event) {
+        let actions = self.machine.step(event, self.parts.clock.now());
+        self.perform(actions).await;
+        self.announce();
+    }
+
+    async fn perform(&mut self, actions: Vec<Action>) {
+        let mut queue = VecDeque::from(actions);
+        while let Some(action) = queue.pop_front() {
+            match action {
+                Action::Save(credential) => {
+                    self.last_save = self.save(credential).await;
+                    let ended = Event::SaveEnded(self.last_save.clone());
+                    queue.extend(self.machine.step(ended, self.parts.clock.now()));
+                }
+                Action::Renew(credential) => {
+                    let (store, expected) = (self.parts.store.clone(), self.parts.expected.clone());
+                    let (endpoint, clock) = (self.parts.endpoint.clone(), self.parts.clock.clone());
+                    self.renewal = Some(Box::pin(renew(store, expected, endpoint, clock, credential)));
+                }
+                other => self.tell(other),
+            }
+        }
+    }
+
+    /// Performs what reaches readers and people only.
+    fn tell(&self, action: Action) {
+        let Parts { publisher, health, name, .. } = &self.parts;
+        match action {
+            Action::Publish { generation, token, expires } => match Bearer::new(generation, &token, expires) {
+                Ok(bearer) => publisher.publish(bearer),
+                Err(error) => tracing::error!(upstream = %name, "{error}"),
+            },
+            Action::Explain(without) => publisher.explain(without),
+            Action::Withdraw(without) => publisher.withdraw(without),
+            Action::Raise(trouble, reason) => {
+                let (condition, remedy) = words(trouble);
+                health.raise(condition, name.as_str(), &reason, remedy);
+            }
+            Action::Clear(trouble) => health.clear(words(trouble).0, name.as_str()),
+            Action::Save(_) | Action::Renew(_) => {}
+        }
+    }
+
+    async fn save(&self, credential: Credential) -> Result<(), String> {
+        let (store, now) = (self.parts.store.clone(), self.parts.clock.now().wall);
+        let saving = tokio::task::spawn_blocking(move || store.save(&credential, now));
+        match saving.await {
+            Ok(result) => result.map_err(|error| error.to_string()),
+            Err(error) => Err(format!("saving was broken off: {error}")),
+        }
+    }
+
+    fn announce(&mut self) {
+        self.standing.signed_in = !self.machine.needs_login();
+        if let Some(Credential { binding, grant }) = self.machine.credential() {
+            self.standing.account.clone_from(&binding.account);
+            self.standing.application = Some(binding.client_name.clone());
+            self.standing.expires_at = grant.expires_at;
+            self.standing.refresh_expires_at = grant.refresh_expires_at;
+        }
+        self.parts.health.set_standing(self.parts.name.as_str(), self.standing.clone());
+    }
+}
+
+/// The name of a trouble as a condition, and what to do about it.
+fn words(trouble: Trouble) -> (&'static str, &'static str) {
+    match trouble {
+        Trouble::LoginRequired => ("login-required", "Sign in with: mcp-proxy login"),
+        Trouble::RenewalFailing => (
+            "token-renewal-failing",
+            "It is tried again by itself; if it lasts, check the network and the proxy settings",
+        ),
+        Trouble::NotDurable => (
+            "token-not-durable",
+            "The login is in use but would be lost by a restart. Make room or give write access; saving is tried again",
+        ),
+    }
+}
+
+/// The saved login, if it can be used and is for what is configured.
+fn usable(parts: &Parts) -> Result<Credential, String> {
+    match parts.store.load() {
+        Ok(Some(credential)) => match parts.expected.difference(&credential.binding) {
+            None => Ok(credential),
+            Some(difference) => {
+                let path = parts.store.path().display();
+                Err(format!("the saved login {path} is for another configuration ({difference}); it is kept"))
+            }
+        },
+        Ok(None) => Err("no login is saved".to_owned()),
+        Err(error @ LoadError::Unreadable { .. }) => Err(error.to_string()),
+        Err(error @ LoadError::NotUsable { .. }) => Err(format!("{error}; it is kept")),
+    }
+}
+
+/// Renews under the lock between processes, unless another process has done it meanwhile.
+async fn renew(
+    store: Store,
+    expected: Expected,
+    endpoint: TokenEndpoint,
+    clock: Clock,
+    credential: Credential,
+) -> Renewed {
+    let serial = credential.grant.serial;
+    let Ok(lock) = lock(&store).await else {
+        let reason = format!("another process holds the lock of {}", store.path().display());
+        let failure = Failure { reason, retry_after: None, maybe_processed: false };
+        return Renewed { serial, outcome: RenewalOutcome::Failed(failure), lock: None };
+    };
+    let newer = || match store.load() {
+        Ok(Some(saved)) if saved.grant.serial > serial && expected.difference(&saved.binding).is_none() => Some(saved),
+        _ => None,
+    };
+    if let Some(saved) = newer() {
+        return Renewed { serial, outcome: RenewalOutcome::Adopted(saved), lock };
+    }
+    let Some(refresh_token) = &credential.grant.refresh_token else {
+        let outcome = RenewalOutcome::Refused("the login has no refresh token".to_owned());
+        return Renewed { serial, outcome, lock };
+    };
+    let asked_at = clock.now().wall;
+    let outcome = match endpoint.refresh(&credential.binding.client_id, refresh_token).await {
+        Ok(answer) => RenewalOutcome::Renewed { answer, asked_at },
+        Err(TokenError::Failed(failure)) => RenewalOutcome::Failed(failure),
+        Err(TokenError::Refused(reason)) => match newer() {
+            Some(saved) => RenewalOutcome::Adopted(saved),
+            None => RenewalOutcome::Refused(reason),
+        },
+    };
+    Renewed { serial, outcome, lock }
+}
+
+/// Another process has held the lock for too long.
+struct Busy;
+
+/// Waits for the lock. `None` when the state directory cannot hold one: a login that cannot be locked is better
+/// renewed than lost.
+async fn lock(store: &Store) -> Result<Option<Lock>, Busy> {
+    for _ in 0..LOCK_TRIES {
+        match store.try_lock() {
+            Ok(Some(lock)) => return Ok(Some(lock)),
+            Ok(None) => tokio::time::sleep(LOCK_STEP).await,
+            Err(error) => {
+                tracing::debug!("no lock beside {}: {error}", store.path().display());
+                return Ok(None);
+            }
+        }
+    }
+    Err(Busy)
+}
