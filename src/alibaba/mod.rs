@@ -3,6 +3,8 @@
 //! Everything here happens at a login or at start, with a person's API credentials. No MCP request and no
 //! bearer passes through; the data path does not need this module once a login is saved.
 
+pub mod credentials;
+pub mod profile;
 pub mod settings;
 pub mod sign;
 pub mod site;

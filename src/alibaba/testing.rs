@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::alibaba::settings::{DEFAULT_SCOPE, Settings};
+use crate::alibaba::site::{EndpointOverrides, Endpoints, Site};
+
 /// A request of the official client: its signed headers, and `accept`.
 #[derive(Deserialize)]
 pub(crate) struct OfficialRequest {
@@ -23,4 +26,15 @@ pub(crate) fn official_requests() -> Vec<OfficialRequest> {
     }
     let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testdata/alibaba/official_requests.json"));
     serde_json::from_str::<File>(text).unwrap().requests
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        site: Site::Cn,
+        endpoints: Endpoints::resolve(Site::Cn, &EndpointOverrides::default()).unwrap(),
+        oauth_app_name: None,
+        scope: DEFAULT_SCOPE.to_owned(),
+        profile: None,
+        aliyun_config_file: "/nonexistent/config.json".into(),
+    }
 }
