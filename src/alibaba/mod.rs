@@ -3,7 +3,10 @@
 //! Everything here happens at a login or at start, with a person's API credentials. No MCP request and no
 //! bearer passes through; the data path does not need this module once a login is saved.
 
+pub mod call;
+pub mod cloud_error;
 pub mod credentials;
+mod lenient;
 pub mod profile;
 pub mod settings;
 pub mod sign;
