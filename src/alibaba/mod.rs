@@ -7,6 +7,7 @@ pub mod call;
 pub mod cloud_error;
 pub mod credentials;
 mod lenient;
+pub mod oauth_app;
 pub mod profile;
 pub mod settings;
 pub mod sign;
