@@ -4,6 +4,7 @@
 //! bearer passes through; the data path does not need this module once a login is saved.
 
 pub mod call;
+pub mod catalog;
 pub mod cloud_error;
 pub mod credentials;
 mod lenient;
