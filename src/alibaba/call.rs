@@ -192,6 +192,10 @@ impl Api {
         headers.push(("authorization", &authorization));
         headers.push(("accept", "application/json"));
         headers.push(("user-agent", concat!("mcp-proxy/", env!("CARGO_PKG_VERSION"))));
+        if call.method == Method::POST {
+            // The HTTP library says nothing of an empty body; some load balancers then answer 411.
+            headers.push(("content-length", "0"));
+        }
 
         let separator = if query.is_empty() { "" } else { "?" };
         let url = format!("{}://{host}{}{separator}{query}", call.origin.scheme(), call.path);
@@ -400,5 +404,62 @@ mod tests {
         assert!(ask(&cloud.api_with(&settings(), credentials, NOW)).await.is_ok());
         let shown = format!("{:?}", cloud.last_request());
         assert!(!shown.contains("CAIS") && !shown.contains("Signature="), "{shown}");
+    }
+
+    /// What the daemon's own client makes of a request, byte for byte as a server reads it.
+    #[tokio::test]
+    async fn the_signed_request_reaches_the_wire_as_it_was_signed() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let mut endpoints = settings().endpoints;
+        endpoints.ims = Url::parse(&format!("http://{host}")).unwrap();
+        let client = ApiClient::new(&crate::net::Settings::default()).unwrap();
+        let api = Api::new(client, Clock::system(), credentials(), endpoints);
+        let call =
+            api.ims(Method::POST, "CreateApplication", vec![("B", "a b*~+/:é".to_owned()), ("A", String::new())]);
+        let serve = async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(connection.read_u8().await.unwrap());
+            }
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
+            String::from_utf8(head).unwrap()
+        };
+        let (answer, head) = tokio::join!(api.perform::<serde_json::Value>(&call), serve);
+        assert_eq!(answer.unwrap(), serde_json::json!({}));
+
+        let mut lines = head.trim_end().split("\r\n");
+        assert_eq!(lines.next(), Some("POST /?A=&B=a%20b%2A~%2B%2F%3A%C3%A9 HTTP/1.1"));
+        let headers: Vec<(String, &str)> = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .collect();
+        let one = |name: &str| {
+            let values: Vec<&str> = headers.iter().filter(|(n, _)| n == name).map(|(_, v)| *v).collect();
+            assert_eq!(values.len(), 1, "{name} in {head}");
+            values[0]
+        };
+        assert_eq!((one("host"), one("accept"), one("content-length")), (host.as_str(), "application/json", "0"));
+        let signed: Vec<(&str, &str)> = headers
+            .iter()
+            .filter(|(name, _)| name == "host" || name.starts_with("x-acs-"))
+            .map(|(name, value)| (name.as_str(), *value))
+            .collect();
+        let query = "A=&B=a%20b%2A~%2B%2F%3A%C3%A9";
+        let canonical = sign::canonical_request("POST", "/", query, &signed, &sign::hash(b""));
+        let key = credentials();
+        assert_eq!(one("authorization"), sign::authorization(&key.access_key_id, &key.access_key_secret, &canonical));
+    }
+
+    #[test]
+    fn calls_can_be_made_by_any_task() {
+        fn is_send(_: &impl Send) {}
+        let api = Cloud::default().api();
+        let settings = settings();
+        is_send(&crate::alibaba::oauth_app::find_or_create(&api, &settings, "http://127.0.0.1:8088/callback"));
+        is_send(&crate::alibaba::catalog::list_servers(&api));
     }
 }

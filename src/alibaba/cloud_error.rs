@@ -133,6 +133,7 @@ impl CloudError {
             ("ServiceUnavailable" | "InternalError", _) => Kind::ServerTrouble,
             (_, "InvalidAction.NotFound") | ("InvalidVersion", _) => Kind::WrongEndpoint,
             ("IncompleteSignature", _) | (_, "InvalidTimeStamp.Format") => Kind::Malformed,
+            _ if self.auth_action.is_some() => Kind::NoPermission,
             _ => by_status.unwrap_or(Kind::Other),
         }
     }
@@ -434,6 +435,8 @@ mod tests {
         let named = read(403, r#"{"Code":"NoPermission","AccessDeniedDetail":{"AuthAction":"ram:Other"}}"#);
         assert!(named.to_string().contains("may not do ram:Other"), "{named}");
         assert!(named.to_string().contains(&policy("ram:Other")), "{named}");
+        let odd = read(403, r#"{"Code":"Strange","AccessDeniedDetail":{"AuthAction":"ram:Other"}}"#);
+        assert_eq!(odd.kind(), Kind::NoPermission);
         let unnamed = read(403, r#"{"Code":"Forbidden.RAM"}"#);
         assert!(unnamed.to_string().contains(&policy("ram:ListApplications")), "{unnamed}");
     }
