@@ -47,6 +47,12 @@ pub enum CredentialsError {
         /// Where it comes from.
         origin: String,
     },
+    /// There are no keys in the environment, and it is not known where the aliyun CLI keeps its own.
+    #[error(
+        "there are no API credentials: {KEY_ID} is not set, and without a home directory there is no aliyun CLI \
+         configuration to read. Set {KEY_ID} and {KEY_SECRET}, or name the file in `alibaba.aliyun_config_file`"
+    )]
+    Nowhere,
     /// No profile can be used.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -98,8 +104,8 @@ fn from_environment(environment: Environment<'_>) -> Result<Option<ApiCredential
     }
 }
 
-fn from_profile(settings: &Settings, environment: Environment<'_>) -> Result<ApiCredentials, ProfileError> {
-    let path = &settings.aliyun_config_file;
+fn from_profile(settings: &Settings, environment: Environment<'_>) -> Result<ApiCredentials, CredentialsError> {
+    let path = settings.aliyun_config_file.as_deref().ok_or(CredentialsError::Nowhere)?;
     let Profile { name, access_key_id, access_key_secret, sts_token } =
         profile::load(path, settings.profile.as_deref(), environment)?;
     let source = format!("profile {name} in {}", path.display());
@@ -119,8 +125,11 @@ mod tests {
     fn find(profile: Option<&str>, variables: &[(&str, &str)]) -> Result<ApiCredentials, CredentialsError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), FILE).unwrap();
-        let settings =
-            Settings { profile: profile.map(str::to_owned), aliyun_config_file: file.path().to_owned(), ..settings() };
+        let settings = Settings {
+            profile: profile.map(str::to_owned),
+            aliyun_config_file: Some(file.path().to_owned()),
+            ..settings()
+        };
         ApiCredentials::find(&settings, &|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
@@ -146,6 +155,14 @@ mod tests {
         let from_environment = find(None, &variables).unwrap();
         assert_eq!(from_environment.source, "environment variable ALIBABA_CLOUD_ACCESS_KEY_ID");
         assert_eq!(from_environment.security_token, Some(Secret::new("c")));
+    }
+
+    #[test]
+    fn the_file_is_needed_only_without_keys_in_the_environment() {
+        let all = |name: &str| name.contains("ACCESS_KEY").then(|| "x".to_owned());
+        assert!(ApiCredentials::find(&settings(), &all).is_ok());
+        let says = ApiCredentials::find(&settings(), &|_| None).unwrap_err().to_string();
+        assert!(says.contains("no API credentials") && says.contains("alibaba.aliyun_config_file"), "{says}");
     }
 
     #[test]

@@ -95,10 +95,10 @@ pub enum OauthAppError {
     #[error(
         "the OAuth application {name} (id {id}) does not have the redirect URI {missing}, which must be there \
          letter for letter; it has: {}. Add it with `aliyun ims UpdateApplication --AppId {id} --NewRedirectUris {}` \
-         (the list replaces the old one), or in the RAM console, {console}; or use the --host and --port \
-         of one that it has",
+         (the list replaces the old one), or in the RAM console, {console}{}",
         list(existing),
-        with_added(existing, missing)
+        with_added(existing, missing),
+        if existing.is_empty() { "" } else { "; or use the --host and --port of one that it has" }
     )]
     MissingRedirectUri {
         /// The application's name.
@@ -490,7 +490,7 @@ mod tests {
             (
                 OURS.replace("RedirectUris", "Nothing"),
                 |error| matches!(error, OauthAppError::MissingRedirectUri { .. }),
-                &["it has: none"],
+                &["it has: none", "https://ram.console.aliyun.com"],
             ),
             (
                 OURS.replace("AppId", "Nothing"),

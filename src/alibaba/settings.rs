@@ -25,8 +25,9 @@ pub struct Settings {
     pub scope: String,
     /// The aliyun CLI profile a person asked for by name.
     pub profile: Option<String>,
-    /// The aliyun CLI's configuration, usually `~/.aliyun/config.json`.
-    pub aliyun_config_file: PathBuf,
+    /// The aliyun CLI's configuration, usually `~/.aliyun/config.json`. `None` if there is no home directory to
+    /// look in: a system service may have none, and needs the file only if its environment holds no keys.
+    pub aliyun_config_file: Option<PathBuf>,
 }
 
 impl Settings {

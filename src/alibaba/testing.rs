@@ -51,7 +51,7 @@ pub(crate) fn settings() -> Settings {
         oauth_app_name: None,
         scope: DEFAULT_SCOPE.to_owned(),
         profile: None,
-        aliyun_config_file: "/nonexistent/config.json".into(),
+        aliyun_config_file: None,
     }
 }
 
