@@ -6,6 +6,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes, reason = "a test that fails may panic")
 )]
 
+pub mod alibaba;
 pub mod auth;
 pub mod model;
 pub mod net;
