@@ -11,4 +11,5 @@ pub mod auth;
 pub mod model;
 pub mod net;
 pub mod observe;
+pub mod proxy;
 pub mod token;

@@ -1,7 +1,10 @@
 //! Layer 1: the network. TLS, the client for short calls and the client for streams.
 
 pub mod api_client;
+mod connector;
+mod egress;
 pub mod settings;
+pub mod stream_client;
 pub mod tls;
 
 pub use settings::Settings;

@@ -50,7 +50,20 @@ impl Reader {
         }
     }
 
-    /// Waits for a usable bearer of a generation above `generation`, at most `limit`.
+    /// Waits for a bearer that can be sent now, at most `limit`.
+    ///
+    /// # Errors
+    /// At once when a sign-in is needed; [`Unavailable::Renewing`] when the limit ran out.
+    pub async fn usable(&self, limit: Duration) -> Result<Bearer, Unavailable> {
+        let generation = self.states.borrow().bearer.as_ref().map_or(0, Bearer::generation);
+        match self.current() {
+            Ok(bearer) => Ok(bearer),
+            Err(Unavailable::SignInNeeded) => Err(Unavailable::SignInNeeded),
+            Err(Unavailable::Renewing) => self.newer_than(generation, limit).await,
+        }
+    }
+
+    /// Waits for a bearer of a generation above `generation`, at most `limit`.
     ///
     /// # Errors
     /// At once when a sign-in is needed; [`Unavailable::Renewing`] when the limit ran out.

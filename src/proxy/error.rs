@@ -1,0 +1,26 @@
+//! Why a request that was admitted has no answer of its upstream.
+
+use std::time::Duration;
+
+/// What went wrong between us and the upstream. `reply` turns it into what the client sees.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// A person has to sign in.
+    SignInNeeded,
+    /// The token is being renewed and was not there in time.
+    Renewing,
+    /// The upstream refused the token, and the body is too long to have been kept.
+    NotRepeatable,
+    /// The upstream refused the renewed token too.
+    RefusedTwice,
+    /// No connection to the upstream.
+    Connect(String),
+    /// The connection broke before the answer began.
+    Broken(String),
+    /// The upstream did not begin its answer in time.
+    NoAnswer(Duration),
+    /// The upstream answered with a redirect that must not be followed.
+    Redirect(String),
+    /// The client's own request broke off.
+    ClientBroke(String),
+}

@@ -1,0 +1,261 @@
+//! Every answer that we author, in one place.
+//!
+//! On an MCP path we never say 400, 401, 404 or 405 for troubles of our own: clients take these for statements
+//! of the server about sessions, transports and sign-ins, and act on them.
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::model::callback::CallbackOutcome;
+use crate::model::time::in_words;
+use crate::observe::text::shown;
+use crate::proxy::admit::NotAdmitted;
+use crate::proxy::error::Trouble;
+use crate::proxy::pages;
+use crate::proxy::policy::Denied;
+use crate::proxy::rpc::{self, Code};
+
+/// An answer of our own.
+pub(super) type Reply = Response<Bytes>;
+
+/// What a troubled request looked like: its body, as far as it has arrived and was kept.
+pub(super) type Asked<'a> = Option<&'a [u8]>;
+
+/// The answer to a request that its upstream did not answer.
+pub(super) fn trouble(trouble: &Trouble, upstream: &str, asked: Asked<'_>) -> Reply {
+    let retry = match trouble {
+        Trouble::SignInNeeded | Trouble::RefusedTwice => Some("60"),
+        Trouble::Renewing | Trouble::NotRepeatable => Some("5"),
+        _ => None,
+    };
+    let (status, code, text) = match trouble {
+        Trouble::SignInNeeded => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::SignInNeeded,
+            format!("mcp-proxy is not signed in to {upstream}. Sign in on its machine with: mcp-proxy login"),
+        ),
+        Trouble::RefusedTwice => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::SignInNeeded,
+            format!(
+                "{upstream} refused the token, a renewed one too. The signed-in user may lack access to this server; \
+                 check it there, or sign in as somebody else with: mcp-proxy login"
+            ),
+        ),
+        Trouble::Renewing => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!("mcp-proxy cannot renew its token for {upstream} at the moment; it goes on trying. Try again soon"),
+        ),
+        Trouble::NotRepeatable => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!(
+                "the token for {upstream} had to be renewed while this request was sent, and its body is too long to \
+                 be sent again by mcp-proxy (limits.replay_body). Send the request again"
+            ),
+        ),
+        Trouble::Connect(why) => {
+            (StatusCode::BAD_GATEWAY, Code::Upstream, format!("mcp-proxy cannot reach {upstream}: {why}"))
+        }
+        Trouble::Broken(why) => (
+            StatusCode::BAD_GATEWAY,
+            Code::Upstream,
+            format!("{upstream} broke the connection before it answered ({why}); whether it acted is not known"),
+        ),
+        Trouble::NoAnswer(limit) => (
+            StatusCode::GATEWAY_TIMEOUT,
+            Code::NoAnswer,
+            format!("{upstream} did not begin to answer within {}", in_words(*limit)),
+        ),
+        Trouble::Redirect(to) => (
+            StatusCode::BAD_GATEWAY,
+            Code::Upstream,
+            format!("{upstream} redirects to {to}, which mcp-proxy does not follow with its credential"),
+        ),
+        Trouble::ClientBroke(why) => {
+            (StatusCode::BAD_GATEWAY, Code::Upstream, format!("the request broke off before it was complete: {why}"))
+        }
+    };
+    let mut reply = match asked.and_then(|body| rpc::error_for(body, code, &text).map(|error| (body, error))) {
+        // Every client shows a JSON-RPC error to its person; of another status most show the number alone.
+        Some((_, error)) if code == Code::SignInNeeded => return json(StatusCode::OK, error),
+        Some((_, error)) => json(status, error),
+        None => json(status, rpc::error_without_id(code, &text)),
+    };
+    if let Some(seconds) = retry {
+        reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
+    reply
+}
+
+/// The answer to a request that is not admitted.
+pub(super) fn not_admitted(why: &NotAdmitted) -> Reply {
+    match why {
+        NotAdmitted::BadHost => {
+            text(StatusCode::BAD_REQUEST, "The request needs exactly one Host header (RFC 9112 section 3.2).\n")
+        }
+        NotAdmitted::NotAResource => {
+            text(StatusCode::NOT_IMPLEMENTED, "mcp-proxy is not a general proxy: it forwards to its upstreams alone.\n")
+        }
+        NotAdmitted::ForeignHost(host) => refusal(&format!(
+            "refused: {:?} is not a name of this mcp-proxy. If it should be, add it to listen.allowed_hosts",
+            shown(host, &[])
+        )),
+        NotAdmitted::ForeignOrigin(origin) => refusal(&format!(
+            "refused: web pages of the origin {:?} may not use this mcp-proxy. If they should, add it to \
+             listen.allowed_origins",
+            shown(origin, &[])
+        )),
+    }
+}
+
+/// The answer to a request that a rule refuses.
+pub(super) fn denied(denied: &Denied) -> Reply {
+    refusal(&match denied {
+        Denied::Blocked(rule) => {
+            format!("Access denied: This MCP server is blocked (blocked_servers has {rule})")
+        }
+        Denied::NotAllowed => {
+            "Access denied: This MCP server is not allowed (no entry of allowed_servers fits)".to_owned()
+        }
+        Denied::Ambiguous(why) => {
+            format!("Access denied: the path {why}, so allowed_servers and blocked_servers cannot be applied to it")
+        }
+        Denied::Undecided(rule) => format!(
+            "Access denied: it is not known whether this MCP server is {rule}, because the server list of the upstream \
+             does not have it (yet). Use its id or path in the rule, or give mcp-proxy API credentials to read the list"
+        ),
+    })
+}
+
+fn refusal(text: &str) -> Reply {
+    json(StatusCode::FORBIDDEN, rpc::error_without_id(Code::Refused, text))
+}
+
+/// The answer where no upstream is mounted.
+pub(super) fn no_upstream() -> Reply {
+    text(StatusCode::NOT_FOUND, "No upstream is mounted at this path.\n")
+}
+
+/// The page for what became of a callback.
+pub(super) fn callback(outcome: &CallbackOutcome) -> Reply {
+    let status = match outcome {
+        CallbackOutcome::SignedIn | CallbackOutcome::NotExpected => StatusCode::OK,
+        CallbackOutcome::Denied { .. } => StatusCode::FORBIDDEN,
+        CallbackOutcome::Failed { .. } => StatusCode::BAD_GATEWAY,
+    };
+    let mut reply = with(status, "text/html; charset=utf-8", Bytes::from(pages::for_outcome(outcome)));
+    for (name, value) in [
+        ("cache-control", "no-store"),
+        ("content-security-policy", pages::CONTENT_SECURITY_POLICY),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+    ] {
+        reply.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    reply
+}
+
+/// What browsers and crawlers look for and we do not have.
+pub(super) fn absent() -> Reply {
+    text(StatusCode::NOT_FOUND, "Not found.\n")
+}
+
+/// The answer to clients that want to sign in by themselves. JSON, for some break on anything else.
+pub(super) fn no_oauth_here() -> Reply {
+    const BODY: &str =
+        r#"{"error":"not_found","error_description":"this proxy signs in upstream itself; configure no OAuth here"}"#;
+    json(StatusCode::NOT_FOUND, BODY.as_bytes().to_vec())
+}
+
+/// The answer to a page that asks whether it may call.
+pub(super) fn preflight() -> Reply {
+    let mut reply = Reply::default();
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply
+}
+
+/// JSON that must not be stored.
+pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Reply {
+    let mut reply = with(status, "application/json", Bytes::from(body));
+    reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+fn text(status: StatusCode, body: &'static str) -> Reply {
+    with(status, "text/plain; charset=utf-8", Bytes::from_static(body.as_bytes()))
+}
+
+fn with(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(body);
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &[u8] = br#"{"jsonrpc":"2.0","id":7,"method":"tools/list"}"#;
+
+    fn body(reply: &Reply) -> serde_json::Value {
+        serde_json::from_slice(reply.body()).unwrap()
+    }
+
+    #[test]
+    fn a_request_that_needs_a_sign_in_gets_an_error_that_clients_show() {
+        let reply = trouble(&Trouble::SignInNeeded, "alibaba", Some(REQUEST));
+        assert_eq!(reply.status(), StatusCode::OK);
+        assert_eq!(body(&reply)["id"], 7);
+        assert!(body(&reply)["error"]["message"].as_str().unwrap().contains("mcp-proxy login"));
+    }
+
+    #[test]
+    fn what_is_no_request_gets_a_503_with_a_time() {
+        for asked in [None, Some(&b"{\"method\":\"notifications/x\"}"[..]), Some(b"")] {
+            let reply = trouble(&Trouble::SignInNeeded, "alibaba", asked);
+            assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(reply.headers()["retry-after"], "60");
+            assert_eq!(body(&reply)["error"]["code"], -31_401);
+        }
+    }
+
+    #[test]
+    fn troubles_never_have_a_status_that_clients_misread() {
+        let troubles = [
+            Trouble::SignInNeeded,
+            Trouble::Renewing,
+            Trouble::NotRepeatable,
+            Trouble::RefusedTwice,
+            Trouble::Connect("x".into()),
+            Trouble::Broken("x".into()),
+            Trouble::NoAnswer(std::time::Duration::from_secs(1)),
+            Trouble::Redirect("x".into()),
+            Trouble::ClientBroke("x".into()),
+        ];
+        for asked in [None, Some(REQUEST)] {
+            for case in &troubles {
+                let status = trouble(case, "alibaba", asked).status().as_u16();
+                assert!(matches!(status, 200 | 502 | 503 | 504), "{case:?}: {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_name_the_setting() {
+        let reply = not_admitted(&NotAdmitted::ForeignOrigin("https://evil.example".into()));
+        assert_eq!(reply.status(), StatusCode::FORBIDDEN);
+        assert!(body(&reply)["error"]["message"].as_str().unwrap().contains("listen.allowed_origins"));
+    }
+
+    #[test]
+    fn the_callback_page_is_not_stored_and_loads_nothing() {
+        let reply = callback(&CallbackOutcome::SignedIn);
+        assert_eq!(reply.headers()["cache-control"], "no-store");
+        assert!(reply.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    }
+}

@@ -1,0 +1,112 @@
+//! Where a request goes: to an upstream, to an answer of our own, or nowhere.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use crate::proxy::policy::Denied;
+use crate::proxy::upstream::Upstream;
+
+/// What becomes of a request.
+#[must_use]
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// It goes to this upstream.
+    Forward(Arc<Upstream>),
+    /// We answer it.
+    Local(Local),
+    /// A rule of the upstream refuses it.
+    Refuse(Denied),
+    /// No upstream is mounted there.
+    NoUpstream,
+}
+
+/// What we answer ourselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Local {
+    /// `/health`.
+    Health,
+    /// `/callback`: the redirect URI of the sign-in.
+    Callback,
+    /// What browsers and crawlers ask every host for.
+    Absent,
+    /// OAuth discovery and the endpoints it leads to: we sign in upstream, clients need not.
+    NoOauthHere,
+}
+
+/// Decides. `mounts` are tried in order, longest mount first.
+pub(super) fn route(method: &Method, path: &str, mounts: &[Arc<Upstream>]) -> Decision {
+    if let Some(local) = local(method, path) {
+        return Decision::Local(local);
+    }
+    let Some(upstream) = mounts.iter().find(|upstream| is_below(path, &upstream.settings.mount)) else {
+        return Decision::NoUpstream;
+    };
+    match upstream.decide(path) {
+        Ok(()) => Decision::Forward(upstream.clone()),
+        Err(denied) => Decision::Refuse(denied),
+    }
+}
+
+fn local(method: &Method, path: &str) -> Option<Local> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match path {
+        "/health" if reads => Some(Local::Health),
+        "/callback" if reads => Some(Local::Callback),
+        "/favicon.ico" | "/robots.txt" | "/apple-touch-icon.png" => Some(Local::Absent),
+        "/register" | "/authorize" | "/token" => Some(Local::NoOauthHere),
+        _ => path.contains("/.well-known/").then(|| discovery(path)).flatten(),
+    }
+}
+
+/// OAuth and OpenID discovery (RFC 8414, RFC 9728) in all three forms: at the root, with the path inserted, and
+/// with the well-known part appended to the path.
+fn discovery(path: &str) -> Option<Local> {
+    let (_, document) = path.split_once("/.well-known/")?;
+    let oauth = document.starts_with("oauth-") || document.starts_with("openid-configuration");
+    oauth.then_some(Local::NoOauthHere)
+}
+
+/// True if `path` is `mount` or below it, by whole segments.
+fn is_below(path: &str, mount: &str) -> bool {
+    let mount = mount.trim_end_matches('/');
+    path.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_answered_here() {
+        let of = |path| local(&Method::GET, path);
+        assert_eq!(of("/health"), Some(Local::Health));
+        assert_eq!(of("/callback"), Some(Local::Callback));
+        assert_eq!(of("/favicon.ico"), Some(Local::Absent));
+        for path in [
+            "/.well-known/oauth-protected-resource",
+            "/.well-known/oauth-protected-resource/accounts/1/custom/a/id/b/mcp",
+            "/.well-known/oauth-authorization-server",
+            "/.well-known/openid-configuration",
+            "/accounts/1/custom/a/id/b/mcp/.well-known/openid-configuration",
+            "/accounts/1/custom/a/id/b/mcp/.well-known/oauth-authorization-server",
+            "/register",
+            "/authorize",
+            "/token",
+        ] {
+            assert_eq!(of(path), Some(Local::NoOauthHere), "{path}");
+        }
+        for path in ["/", "/mcp", "/health/x", "/.well-known/security.txt", "/accounts/1/token", "/x/register"] {
+            assert_eq!(of(path), None, "{path}");
+        }
+        assert_eq!(local(&Method::POST, "/health"), None);
+    }
+
+    #[test]
+    fn mounts_are_whole_segments() {
+        assert!(is_below("/a/b", "/"));
+        assert!(is_below("/a/b", "/a"));
+        assert!(is_below("/a", "/a"));
+        assert!(!is_below("/ab", "/a"));
+    }
+}
