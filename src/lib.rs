@@ -6,5 +6,6 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes, reason = "a test that fails may panic")
 )]
 
+pub mod config;
 pub mod model;
 pub mod net;
