@@ -12,7 +12,7 @@ use crate::config::settings::{Alibaba, Auth, Endpoints, Limits, Listen, Settings
 use crate::config::text::DEFAULT_UPSTREAM;
 use crate::config::{units, values};
 use crate::model::upstream::UpstreamName;
-use crate::net;
+use crate::net::settings::Settings as NetSettings;
 
 /// The settings; `None` if a problem stands in the way, which was then added to `problems`.
 pub(crate) fn resolve(
@@ -91,12 +91,12 @@ impl Judge<'_> {
         Some(Listen { host: host?, port: port? })
     }
 
-    fn net(&mut self, raw: &raw::Network, home: Option<&Path>) -> Option<net::settings::Settings> {
+    fn net(&mut self, raw: &raw::Network, home: Option<&Path>) -> Option<NetSettings> {
         let path = |text: &str| values::path(text, home);
         let extra_ca_file = self.take_some("network.extra_ca_file", raw.extra_ca_file.as_deref(), path);
         let connect_timeout = self.take("network.connect_timeout", values::some_time(&raw.connect_timeout));
         let api_timeout = self.take("network.api_timeout", values::some_time(&raw.api_timeout));
-        Some(net::settings::Settings {
+        Some(NetSettings {
             extra_ca_file: extra_ca_file?,
             connect_timeout: connect_timeout?,
             api_timeout: api_timeout?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use crate::model::upstream::{Origin, UpstreamName};
-use crate::net;
+use crate::net::settings::Settings as NetSettings;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Settings {
     /// Where logins are kept. Absolute; it need not exist yet.
     pub state_dir: PathBuf,
     /// Both HTTP clients.
-    pub net: net::settings::Settings,
+    pub net: NetSettings,
     /// How long an upstream may take to begin its answer; `None`: for ever.
     pub first_byte_timeout: Option<Duration>,
     /// What clients may take.

@@ -8,7 +8,7 @@ use crate::config::problem::Place;
 use crate::config::settings::{Auth, Region};
 use crate::config::text::Flags;
 use crate::config::{Inputs, Loaded, load};
-use crate::net;
+use crate::net::settings::Settings as NetSettings;
 
 /// A directory with a main file and, by name, files of `conf.d`.
 struct Machine {
@@ -63,7 +63,7 @@ fn with_nothing_set_the_defaults_hold() {
     assert!(settings.open_browser);
     assert_eq!(settings.log_filter, "info");
     assert_eq!(settings.state_dir, Path::new("/home/a/.local/state/mcp-proxy"));
-    assert_eq!(settings.net, net::settings::Settings::default());
+    assert_eq!(settings.net, NetSettings::default());
     assert_eq!(settings.first_byte_timeout, Some(Duration::from_secs(120)));
     assert_eq!(settings.limits.replay_body, 1 << 20);
     assert_eq!(settings.limits.max_connections, 10_000);
