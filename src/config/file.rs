@@ -43,7 +43,7 @@ pub(crate) fn read(path: &Path, text: &str) -> Read {
         reader.incomplete = true;
         for error in errors {
             let at = error.span().map_or(0, |span| span.start);
-            reader.problem(at, "", Fault::new(format!("not valid TOML: {}", error.message())));
+            reader.problem(at, "", Fault::new(format!("not valid TOML: {}", message(&error))));
         }
     }
     reader.problems.sort_by_key(|(at, _)| *at);
@@ -117,7 +117,10 @@ impl Reader<'_> {
             }
             (Some(_), None) => {}
             (None, _) => {
-                let what = format!("is {}, but must be {}", type_of(value.get_ref()), key.kind.in_words());
+                let what = match (key.kind, value.get_ref()) {
+                    (Kind::Number, DeValue::Integer(_)) => "is out of range".to_owned(),
+                    (kind, other) => format!("is {}, but must be {}", type_of(other), kind.in_words()),
+                };
                 self.problem(at, &here.label, Fault::new(what).hint(format!("legal: {}", key.values)));
             }
         }
@@ -204,6 +207,12 @@ fn typed(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
     }
 }
 
+/// The parser's words, without the list of what it expected where that list is empty.
+fn message(error: &toml::de::Error) -> &str {
+    let message = error.message();
+    message.strip_suffix(", expected nothing").unwrap_or(message)
+}
+
 fn type_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -251,12 +260,19 @@ mod tests {
     }
 
     #[test]
+    fn an_integer_of_any_size_is_an_integer() {
+        let expected = "f.toml:1:15: listen.port: is out of range; legal: 0 to 65535; 0 takes any free port";
+        reports("listen.port = 99999999999999999999\n", &[expected]);
+    }
+
+    #[test]
     fn every_syntax_error_is_named() {
         let found = problems("a = \n[log\nlevel = \"x\"\nb = 'y\n");
         assert!(found.len() > 1, "{found:?}");
         assert!(found[0].starts_with("f.toml:1:"), "{found:?}");
         assert!(found.iter().all(|line| line.contains("not valid TOML: ")), "{found:?}");
-        assert_eq!(problems("a = 1\na = 2\n").len(), 1);
+        reports("a = 1\na = 2\n", &["f.toml:2:1: not valid TOML: duplicate key"]);
+        reports("a = 08\n", &["f.toml:1:5: not valid TOML: unexpected leading zero"]);
     }
 
     #[test]
