@@ -163,6 +163,27 @@ fn what_cannot_be_read_is_a_problem() {
 }
 
 #[test]
+fn integers_are_read_in_every_form_of_toml() {
+    for (text, port) in [("0x1F98", 8088), ("8_088", 8088), ("0o17", 15), ("0b11", 3), ("+5", 5)] {
+        let loaded = Machine::new().file("main.toml", &format!("listen.port = {text}\n")).loads();
+        assert_eq!(loaded.settings.listen.port, port, "{text}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever a file contains, the answer is settings or problems, and the problems have a place in it.
+    #[test]
+    fn no_text_is_too_odd(text in r#"(\[\[?(upstream|listen|log|x)\]?\]|(name|port|level|url|a\.b) ?= ?|"[a-zä/]*"|[0-9]{1,25}|true|[\[\]{},]|'|"|\n|ä){0,40}"#) {
+        let machine = Machine::new().file("main.toml", &text);
+        if let Err(problems) = load(&machine.inputs) {
+            proptest::prop_assert!(!problems.is_empty());
+            let placed = |place: &Place| matches!(place, Place::File { at: Some(_), .. });
+            proptest::prop_assert!(problems.iter().all(|problem| placed(&problem.place)), "{problems:?}");
+        }
+    }
+}
+
+#[test]
 fn upstreams_are_merged_by_name() {
     let machine = Machine::new()
         .file(
