@@ -8,6 +8,7 @@
 
 pub mod alibaba;
 pub mod auth;
+pub mod config;
 pub mod model;
 pub mod net;
 pub mod observe;

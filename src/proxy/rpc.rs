@@ -33,12 +33,6 @@ impl Message<'_> {
     }
 }
 
-/// True if `body` is a message that opens a session: a failure there must look like one of the transport.
-pub(super) fn opens_a_session(body: &[u8]) -> bool {
-    serde_json::from_slice::<Message<'_>>(body)
-        .is_ok_and(|message| matches!(message.method.as_deref(), Some("initialize" | "server/discover")))
-}
-
 /// The JSON-RPC error for every request in `body`; `None` if it holds none (a notification, an answer, no JSON).
 pub(super) fn error_for(body: &[u8], code: Code, text: &str) -> Option<Vec<u8>> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace())?;
@@ -115,13 +109,5 @@ mod tests {
         let answer: serde_json::Value = serde_json::from_str(&error(body).unwrap()).unwrap();
         let ids: Vec<_> = answer.as_array().unwrap().iter().map(|error| error["id"].clone()).collect();
         assert_eq!(ids, [1, 2]);
-    }
-
-    #[test]
-    fn messages_that_open_a_session() {
-        assert!(opens_a_session(br#"{"id":1,"method":"initialize"}"#));
-        assert!(opens_a_session(br#"{"id":1,"method":"server/discover"}"#));
-        assert!(!opens_a_session(br#"{"id":1,"method":"tools/list"}"#));
-        assert!(!opens_a_session(b"[]"));
     }
 }

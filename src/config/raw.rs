@@ -1,0 +1,147 @@
+//! The serde mirror of the configuration: right types, values not yet judged.
+//!
+//! Every value that needs judging is text here; [`crate::config::resolve`] turns it into a legal value.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Raw {
+    pub(crate) state_dir: Option<String>,
+    pub(crate) listen: Listen,
+    pub(crate) login: Login,
+    pub(crate) log: Log,
+    pub(crate) network: Network,
+    pub(crate) limits: Limits,
+    pub(crate) alibaba: Alibaba,
+    /// By name: that is how a later layer changes one key of an upstream and leaves the others.
+    pub(crate) upstream: BTreeMap<String, Upstream>,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listen {
+    pub(crate) host: String,
+    pub(crate) port: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    pub(crate) browser: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) level: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Network {
+    pub(crate) extra_ca_file: Option<String>,
+    pub(crate) connect_timeout: String,
+    pub(crate) api_timeout: String,
+    pub(crate) first_byte_timeout: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) replay_body: String,
+    pub(crate) header_timeout: String,
+    pub(crate) max_connections: i64,
+    pub(crate) drain_timeout: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Alibaba {
+    pub(crate) region_type: String,
+    pub(crate) oauth_app_name: Option<String>,
+    pub(crate) scope: String,
+    pub(crate) profile: Option<String>,
+    pub(crate) aliyun_config_file: Option<String>,
+    #[serde(default)]
+    pub(crate) endpoints: Endpoints,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Endpoints {
+    pub(crate) signin: Option<String>,
+    pub(crate) oauth: Option<String>,
+    pub(crate) ims: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    pub(crate) name: String,
+    pub(crate) mount: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) auth: Option<String>,
+    #[serde(default)]
+    pub(crate) allow_cleartext: bool,
+    #[serde(default)]
+    pub(crate) allowed_servers: Vec<String>,
+    #[serde(default)]
+    pub(crate) blocked_servers: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use figment::Figment;
+    use figment::value::Value;
+
+    use super::*;
+    use crate::config::keys::{KEYS, Kind};
+
+    fn leaves(value: &serde_json::Value, path: &str, into: &mut BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, value) in fields {
+                    leaves(value, &if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, into);
+                }
+            }
+            _ => {
+                into.insert(path.to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_and_the_mirror_agree() {
+        let mut figment = Figment::new();
+        for key in KEYS {
+            let value = match key.kind {
+                Kind::Text => Value::from("text"),
+                Kind::Bool => Value::from(true),
+                Kind::Number => Value::from(1),
+                Kind::List => Value::from(vec!["text"]),
+            };
+            figment = figment.merge((key.path.replace("upstream.", "upstream.a."), value));
+        }
+        // A key that the mirror does not have, or has with another type, fails here.
+        let raw: Raw = figment.extract().unwrap();
+        // A field that the table does not have is left over here.
+        let mut fields = BTreeSet::new();
+        leaves(&serde_json::to_value(&raw).unwrap(), "", &mut fields);
+        let fields: BTreeSet<_> = fields.iter().map(|path| path.replace("upstream.a.", "upstream.")).collect();
+        assert_eq!(fields, KEYS.iter().map(|key| key.path.to_owned()).collect());
+    }
+}

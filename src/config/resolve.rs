@@ -1,0 +1,214 @@
+//! From the raw values to the legal ones: judges each value and says everything that is wrong.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::config::Inputs;
+use crate::config::layer::upstream_of;
+use crate::config::layers::Gathered;
+use crate::config::problem::{Fault, Place, Problem};
+use crate::config::raw::{self, Raw};
+use crate::config::settings::{Alibaba, Auth, Endpoints, Limits, Listen, Settings, Upstream};
+use crate::config::text::DEFAULT_UPSTREAM;
+use crate::config::{units, values};
+use crate::model::upstream::UpstreamName;
+use crate::net::settings::Settings as NetSettings;
+
+/// The settings; `None` if a problem stands in the way, which was then added to `problems`.
+pub(crate) fn resolve(
+    inputs: &Inputs,
+    raw: &Raw,
+    gathered: &Gathered,
+    problems: &mut Vec<Problem>,
+) -> Option<Settings> {
+    let surroundings =
+        Surroundings { inputs, home: inputs.variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute()) };
+    Judge { places: &gathered.places, incomplete: gathered.incomplete, problems }.settings(raw, &surroundings)
+}
+
+/// The machine, as far as defaults depend on it.
+struct Surroundings<'a> {
+    inputs: &'a Inputs,
+    home: Option<PathBuf>,
+}
+
+impl Surroundings<'_> {
+    /// Where logins are kept when nobody says so; `None` if there is no telling.
+    fn state_dir(&self) -> Option<PathBuf> {
+        // systemd gives several directories separated by colons; ours is the first.
+        let given = self.inputs.variable("STATE_DIRECTORY").and_then(|list| list.to_str()?.split(':').next());
+        if let Some(first) = given.filter(|first| first.starts_with('/')) {
+            return Some(PathBuf::from(first));
+        }
+        if self.inputs.uid == 0 {
+            return Some(PathBuf::from("/var/lib/mcp-proxy"));
+        }
+        // The XDG specification: a relative path is to be ignored.
+        let xdg = self.inputs.variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = xdg.or_else(|| self.home.as_ref().map(|home| home.join(".local/state")));
+        base.map(|base| base.join("mcp-proxy"))
+    }
+}
+
+struct Judge<'a> {
+    places: &'a BTreeMap<String, Place>,
+    incomplete: bool,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Judge<'_> {
+    fn settings(mut self, raw: &Raw, surroundings: &Surroundings<'_>) -> Option<Settings> {
+        let home = surroundings.home.as_deref();
+        // All parts are judged before the first `?`: one look finds every problem.
+        let listen = self.listen(&raw.listen);
+        let log_filter = self.take("log.level", values::log_filter(&raw.log.level));
+        let state_dir = match &raw.state_dir {
+            Some(text) => self.take("state_dir", values::path(text, home)),
+            None => self.take("state_dir", surroundings.state_dir().ok_or_else(no_state_dir)),
+        };
+        let net = self.net(&raw.network, home);
+        let first_byte_timeout =
+            self.take("network.first_byte_timeout", values::limit(&raw.network.first_byte_timeout));
+        let limits = self.limits(&raw.limits);
+        let alibaba = self.alibaba(&raw.alibaba, home);
+        let upstreams = self.upstreams(&raw.upstream);
+        Some(Settings {
+            listen: listen?,
+            open_browser: raw.login.browser,
+            log_filter: log_filter?,
+            state_dir: state_dir?,
+            net: net?,
+            first_byte_timeout: first_byte_timeout?,
+            limits: limits?,
+            alibaba: alibaba?,
+            upstreams: upstreams?,
+        })
+    }
+
+    fn listen(&mut self, raw: &raw::Listen) -> Option<Listen> {
+        let host = self.take("listen.host", values::host(&raw.host));
+        let port = self.take("listen.port", values::port(raw.port));
+        Some(Listen { host: host?, port: port? })
+    }
+
+    fn net(&mut self, raw: &raw::Network, home: Option<&Path>) -> Option<NetSettings> {
+        let path = |text: &str| values::path(text, home);
+        let extra_ca_file = self.take_some("network.extra_ca_file", raw.extra_ca_file.as_deref(), path);
+        let connect_timeout = self.take("network.connect_timeout", values::some_time(&raw.connect_timeout));
+        let api_timeout = self.take("network.api_timeout", values::some_time(&raw.api_timeout));
+        Some(NetSettings {
+            extra_ca_file: extra_ca_file?,
+            connect_timeout: connect_timeout?,
+            api_timeout: api_timeout?,
+        })
+    }
+
+    fn limits(&mut self, raw: &raw::Limits) -> Option<Limits> {
+        let replay_body = self.take("limits.replay_body", units::size(&raw.replay_body));
+        let header_timeout = self.take("limits.header_timeout", values::some_time(&raw.header_timeout));
+        let max_connections = self.take("limits.max_connections", values::count(raw.max_connections));
+        let drain_timeout = self.take("limits.drain_timeout", units::duration(&raw.drain_timeout));
+        Some(Limits {
+            replay_body: replay_body?,
+            header_timeout: header_timeout?,
+            max_connections: max_connections?,
+            drain_timeout: drain_timeout?,
+        })
+    }
+
+    fn alibaba(&mut self, raw: &raw::Alibaba, home: Option<&Path>) -> Option<Alibaba> {
+        let region = self.take("alibaba.region_type", values::region(&raw.region_type));
+        let app = self.take_some("alibaba.oauth_app_name", raw.oauth_app_name.as_deref(), values::name);
+        let scope = self.take("alibaba.scope", values::scope(&raw.scope));
+        let profile = self.take_some("alibaba.profile", raw.profile.as_deref(), values::name);
+        let path = |text: &str| values::path(text, home);
+        let file = self.take_some("alibaba.aliyun_config_file", raw.aliyun_config_file.as_deref(), path);
+        let endpoints = &raw.endpoints;
+        let signin = self.take_some("alibaba.endpoints.signin", endpoints.signin.as_deref(), values::endpoint);
+        let oauth = self.take_some("alibaba.endpoints.oauth", endpoints.oauth.as_deref(), values::endpoint);
+        let ims = self.take_some("alibaba.endpoints.ims", endpoints.ims.as_deref(), values::endpoint);
+        Some(Alibaba {
+            region: region?,
+            oauth_app_name: app?,
+            scope: scope?,
+            profile: profile?,
+            aliyun_config_file: file?.or_else(|| home.map(|home| home.join(".aliyun/config.json"))),
+            endpoints: Endpoints { signin: signin?, oauth: oauth?, ims: ims? },
+        })
+    }
+
+    fn upstreams(&mut self, raw: &BTreeMap<String, raw::Upstream>) -> Option<Vec<Upstream>> {
+        let judged: Vec<Option<Upstream>> = raw.values().map(|raw| self.upstream(raw)).collect();
+        let mut mounts: BTreeMap<&str, &UpstreamName> = BTreeMap::new();
+        for upstream in judged.iter().flatten() {
+            if let Some(other) = mounts.insert(&upstream.mount, &upstream.name) {
+                let what = format!("{:?} is the mount of the upstream {other} as well", upstream.mount);
+                let key = format!("upstream.{}.mount", upstream.name);
+                self.report(&key, Fault::new(what).hint("give each upstream its own path"));
+            }
+        }
+        judged.into_iter().collect()
+    }
+
+    fn upstream(&mut self, raw: &raw::Upstream) -> Option<Upstream> {
+        let key = |name: &str| format!("upstream.{}.{name}", raw.name);
+        let is_default = raw.name == DEFAULT_UPSTREAM;
+        let name =
+            self.take(&key("name"), UpstreamName::parse(&raw.name).ok_or_else(|| Fault::new("not a legal name")));
+        let mount = match raw.mount.as_deref().or(is_default.then_some("/")) {
+            Some(text) => self.take(&key("mount"), values::mount(text)),
+            None => self.missing(&key("mount"), "for example mount = \"/github\""),
+        };
+        let origin = match &raw.url {
+            Some(text) => self.take(&key("url"), values::origin(text, raw.allow_cleartext)).map(Some),
+            None if is_default => Some(None),
+            None => self.missing(&key("url"), "for example url = \"https://mcp.example.com\""),
+        };
+        let auth = self.take_some(&key("auth"), raw.auth.as_deref(), values::auth);
+        let allowed = self.take(&key("allowed_servers"), values::servers(&raw.allowed_servers));
+        let blocked = self.take(&key("blocked_servers"), values::servers(&raw.blocked_servers));
+        Some(Upstream {
+            name: name?,
+            mount: mount?,
+            origin: origin?,
+            auth: auth?.unwrap_or(Auth::AlibabaOauth),
+            allowed_servers: allowed?,
+            blocked_servers: blocked?,
+        })
+    }
+
+    fn take<T>(&mut self, key: &str, judged: Result<T, Fault>) -> Option<T> {
+        judged.map_err(|fault| self.report(key, fault)).ok()
+    }
+
+    /// The outer `None`: there is a problem; the inner one: nobody set it.
+    fn take_some<T>(
+        &mut self,
+        key: &str,
+        text: Option<&str>,
+        judge: impl Fn(&str) -> Result<T, Fault>,
+    ) -> Option<Option<T>> {
+        text.map_or(Some(None), |text| self.take(key, judge(text)).map(Some))
+    }
+
+    fn missing<T>(&mut self, key: &str, hint: &str) -> Option<T> {
+        // What has a wrong type or stands in an unreadable file is not missing.
+        let set_but_wrong = self.problems.iter().any(|problem| problem.key == key);
+        if !self.incomplete && !set_but_wrong {
+            self.report(key, Fault::new("is required").hint(hint));
+        }
+        None
+    }
+
+    fn report(&mut self, key: &str, fault: Fault) {
+        let whole = || {
+            self.places.iter().find(|(path, _)| upstream_of(path).is_some() && upstream_of(path) == upstream_of(key))
+        };
+        let place = self.places.get(key).or_else(|| whole().map(|(_, place)| place)).cloned().unwrap_or(Place::BuiltIn);
+        self.problems.push(Problem::new(place, key, fault));
+    }
+}
+
+fn no_state_dir() -> Fault {
+    Fault::new("there is no telling where to keep logins: HOME is not set").hint("set state_dir or MCP_PROXY_STATE_DIR")
+}

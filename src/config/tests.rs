@@ -1,0 +1,267 @@
+//! The whole way, from files, variables and flags to settings or problems.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::problem::Place;
+use crate::config::settings::{Auth, Region};
+use crate::config::text::Flags;
+use crate::config::{Inputs, Loaded, load};
+use crate::net::settings::Settings as NetSettings;
+
+/// A directory with a main file and, by name, files of `conf.d`.
+struct Machine {
+    directory: tempfile::TempDir,
+    inputs: Inputs,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("conf.d")).unwrap();
+        let main_file = directory.path().join("main.toml");
+        let mut inputs = Inputs { main_file, uid: 1000, ..Inputs::default() };
+        inputs.environment.push(("HOME".into(), "/home/a".into()));
+        Self { directory, inputs }
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        fs::write(self.directory.path().join(name), text).unwrap();
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.inputs.environment.push((name.into(), value.into()));
+        self
+    }
+
+    fn flags(mut self, flags: Flags) -> Self {
+        self.inputs.flags = flags;
+        self
+    }
+
+    #[track_caller]
+    fn loads(&self) -> Loaded {
+        load(&self.inputs).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    }
+
+    /// The problems as lines, the directory's name taken out.
+    #[track_caller]
+    fn fails(&self) -> Vec<String> {
+        let directory = format!("{}/", self.directory.path().display());
+        let problems = load(&self.inputs).map(|loaded| loaded.settings).unwrap_err();
+        problems.iter().map(|problem| problem.to_string().replace(&directory, "")).collect()
+    }
+}
+
+#[test]
+fn with_nothing_set_the_defaults_hold() {
+    let loaded = Machine::new().loads();
+    let settings = &loaded.settings;
+    assert_eq!((settings.listen.host.to_string().as_str(), settings.listen.port), ("127.0.0.1", 8088));
+    assert!(settings.open_browser);
+    assert_eq!(settings.log_filter, "info");
+    assert_eq!(settings.state_dir, Path::new("/home/a/.local/state/mcp-proxy"));
+    assert_eq!(settings.net, NetSettings::default());
+    assert_eq!(settings.first_byte_timeout, Some(Duration::from_secs(120)));
+    assert_eq!(settings.limits.replay_body, 1 << 20);
+    assert_eq!(settings.limits.max_connections, 10_000);
+    assert_eq!(settings.alibaba.region, Region::Cn);
+    assert_eq!(settings.alibaba.scope, "/acs/mcp-server");
+    assert_eq!(settings.alibaba.aliyun_config_file.as_deref(), Some(Path::new("/home/a/.aliyun/config.json")));
+    let [upstream] = settings.upstreams.as_slice() else { panic!("{:?}", settings.upstreams) };
+    assert_eq!((upstream.name.as_str(), upstream.mount.as_str()), ("alibaba", "/"));
+    assert_eq!((&upstream.origin, upstream.auth), (&None, Auth::AlibabaOauth));
+    assert!(loaded.files.is_empty() && loaded.places.is_empty());
+}
+
+#[test]
+fn later_layers_win() {
+    let machine = Machine::new()
+        .file("main.toml", "[listen]\nhost = \"::1\"\nport = 1\n[log]\nlevel = \"warn\"\n[alibaba]\nprofile = \"p\"\n")
+        .file("conf.d/20-b.toml", "listen.port = 3\nlog.level = \"debug\"\n")
+        .file("conf.d/10-a.toml", "listen.port = 2\n")
+        .file("conf.d/.hidden.toml", "[")
+        .file("conf.d/30-c.toml.bak", "[")
+        .variable("MCP_PROXY_LOG__LEVEL", "error")
+        .variable("MCP_PROXY_LISTEN__PORT", "4")
+        .flags(Flags { port: Some("5".to_owned()), no_browser: true, ..Flags::default() });
+    let loaded = machine.loads();
+    let settings = &loaded.settings;
+    assert_eq!((settings.listen.host.to_string().as_str(), settings.listen.port), ("[::1]", 5));
+    assert_eq!((settings.log_filter.as_str(), settings.open_browser), ("error", false));
+    let names: Vec<_> = loaded.files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["main.toml", "10-a.toml", "20-b.toml"]);
+    assert_eq!(loaded.places["listen.port"], Place::Flag("--port"));
+    assert_eq!(loaded.places["log.level"], Place::Variable("MCP_PROXY_LOG__LEVEL".to_owned()));
+    assert_eq!(loaded.places["alibaba.profile"], Place::File { path: loaded.files[0].clone(), at: Some((7, 11)) });
+}
+
+#[test]
+fn all_problems_are_reported_at_once_and_in_order() {
+    let machine = Machine::new()
+        .file(
+            "main.toml",
+            "[listen]\nprot = 1\nhost = \"a b\"\n[log]\nlevel = \"inof\"\n[limits]\nmax_connections = \"x\"\n",
+        )
+        .file("conf.d/a.toml", "[alibaba]\nregion_type = \n")
+        .file("conf.d/b.toml", "network.api_timeout = \"soon\"\nnetwork.connect_timeout = \"0\"\n")
+        .variable("MCP_PROXY_LISTEN__PORT", "99999")
+        .flags(Flags { region_type: Some("xx".to_owned()), ..Flags::default() });
+    let found = machine.fails();
+    let expected = [
+        "main.toml:2:1: listen.prot: unknown key; the nearest known key is listen.port",
+        "main.toml:3:8: listen.host: \"a b\" is neither an IP address nor a host name; for example",
+        "main.toml:5:9: log.level: \"inof\" is not a level; the levels are off, error",
+        "main.toml:7:19: limits.max_connections: is a string, but must be an integer",
+        "conf.d/a.toml:2:15: not valid TOML: ",
+        "conf.d/b.toml:1:23: network.api_timeout: \"soon\" is not a duration",
+        "conf.d/b.toml:2:27: network.connect_timeout: must be longer than 0",
+        "environment variable MCP_PROXY_LISTEN__PORT: listen.port: 99999 is not a port; legal: 0 to 65535",
+        "--region-type: invalid region type: \"xx\"; must be CN or INTL",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
+    }
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let absent = |machine: &Machine| machine.directory.path().join("absent.toml");
+    let machine = Machine::new();
+    let file = absent(&machine);
+    let by_flag = machine.flags(Flags { config: Some(file), ..Flags::default() }).fails();
+    assert!(
+        by_flag[0].starts_with("absent.toml: cannot be read: ") && by_flag[0].ends_with("named by --config"),
+        "{by_flag:?}"
+    );
+    let machine = Machine::new();
+    let file = absent(&machine);
+    let by_variable = machine.variable("MCP_PROXY_CONFIG", file.to_str().unwrap()).fails();
+    assert!(by_variable[0].ends_with("named by MCP_PROXY_CONFIG"), "{by_variable:?}");
+}
+
+#[test]
+fn a_named_file_takes_the_place_of_the_usual_one() {
+    let machine = Machine::new().file("main.toml", "[").file("other.toml", "listen.port = 7\n");
+    let other = machine.directory.path().join("other.toml");
+    let loaded = machine.flags(Flags { config: Some(other.clone()), ..Flags::default() }).loads();
+    assert_eq!((loaded.settings.listen.port, loaded.files), (7, vec![other]));
+}
+
+#[test]
+fn what_cannot_be_read_is_a_problem() {
+    let machine = Machine::new();
+    fs::write(machine.directory.path().join("main.toml"), b"a = \"\xff\"").unwrap();
+    fs::create_dir(machine.directory.path().join("conf.d/x.toml")).unwrap();
+    let found = machine.fails();
+    assert!(found.contains(&"main.toml: the file is not UTF-8 text".to_owned()), "{found:?}");
+    assert!(found.iter().any(|line| line.starts_with("conf.d/x.toml: cannot be read")), "{found:?}");
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn integers_are_read_in_every_form_of_toml() {
+    for (text, port) in [("0x1F98", 8088), ("8_088", 8088), ("0o17", 15), ("0b11", 3), ("+5", 5)] {
+        let loaded = Machine::new().file("main.toml", &format!("listen.port = {text}\n")).loads();
+        assert_eq!(loaded.settings.listen.port, port, "{text}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever a file contains, the answer is settings or problems, and the problems have a place in it.
+    #[test]
+    fn no_text_is_too_odd(text in r#"(\[\[?(upstream|listen|log|x)\]?\]|(name|port|level|url|a\.b) ?= ?|"[a-zä/]*"|[0-9]{1,25}|true|[\[\]{},]|'|"|\n|ä){0,40}"#) {
+        let machine = Machine::new().file("main.toml", &text);
+        if let Err(problems) = load(&machine.inputs) {
+            proptest::prop_assert!(!problems.is_empty());
+            let placed = |place: &Place| matches!(place, Place::File { at: Some(_), .. });
+            proptest::prop_assert!(problems.iter().all(|problem| placed(&problem.place)), "{problems:?}");
+        }
+    }
+}
+
+#[test]
+fn upstreams_are_merged_by_name() {
+    let machine = Machine::new()
+        .file(
+            "main.toml",
+            "[[upstream]]\nname = \"alibaba\"\n[[upstream]]\nname = \"b\"\nmount = \"/b\"\nurl = \"b.example\"\n",
+        )
+        .file("conf.d/c.toml", "[[upstream]]\nname = \"b\"\nallowed_servers = [\"x\", \"y\"]\n")
+        .variable("MCP_PROXY_UPSTREAM__B__URL", "http://127.0.0.1:1")
+        .flags(Flags { blocked_servers: Some("z, /accounts/1".to_owned()), ..Flags::default() });
+    let upstreams = machine.loads().settings.upstreams;
+    let [alibaba, b] = upstreams.as_slice() else { panic!("{upstreams:?}") };
+    assert_eq!(alibaba.blocked_servers, ["z", "/accounts/1"]);
+    assert_eq!((b.mount.as_str(), b.allowed_servers.as_slice()), ("/b", ["x".to_owned(), "y".to_owned()].as_slice()));
+    assert_eq!(b.origin.as_ref().unwrap().to_string(), "http://127.0.0.1:1");
+    assert!(b.blocked_servers.is_empty());
+}
+
+#[test]
+fn variables_alone_change_the_default_upstream_and_add_others() {
+    let machine = Machine::new()
+        .variable("MCP_PROXY_UPSTREAM__ALIBABA__BLOCKED_SERVERS", "x")
+        .variable("MCP_PROXY_UPSTREAM__MY_CLOUD__URL", "gw.example")
+        .variable("MCP_PROXY_UPSTREAM__MY_CLOUD__MOUNT", "/c");
+    let upstreams = machine.loads().settings.upstreams;
+    let names: Vec<_> = upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
+    assert_eq!(names, ["alibaba", "my-cloud"]);
+    assert_eq!((upstreams[0].mount.as_str(), upstreams[0].blocked_servers.len()), ("/", 1));
+}
+
+#[test]
+fn an_upstream_says_what_it_lacks() {
+    let text = "[[upstream]]\nname = \"a\"\n[[upstream]]\nname = \"b\"\nurl = 1\nmount = \"b\"\n[[upstream]]\nname = \"c\"\n\
+                url = \"http://gw.example\"\nmount = \"/x\"\nauth = \"static\"\n[[upstream]]\nname = \"d\"\nurl = \"gw.example\"\nmount = \"/\"\n\
+                [[upstream]]\nname = \"e\"\nurl = \"http://gw.example\"\nallow_cleartext = true\nmount = \"/\"\n";
+    let found = Machine::new().file("main.toml", text).fails();
+    let expected = [
+        "main.toml:2:8: upstream.a.mount: is required; for example",
+        "main.toml:2:8: upstream.a.url: is required; for example",
+        "main.toml:5:7: upstream.b.url: is an integer",
+        "main.toml:6:9: upstream.b.mount: \"b\" does not begin with /",
+        "main.toml:9:7: upstream.c.url: \"http://gw.example\" would carry the credential over the network unencrypted",
+        "main.toml:11:8: upstream.c.auth: \"static\" is not a kind of login; legal: alibaba-oauth",
+        "main.toml:20:9: upstream.e.mount: \"/\" is the mount of the upstream d as well",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
+    }
+}
+
+#[test]
+fn flags_do_not_make_an_upstream() {
+    let machine = Machine::new()
+        .file("main.toml", "[[upstream]]\nname = \"b\"\nurl = \"b.example\"\nmount = \"/\"\n")
+        .flags(Flags { upstream_url: Some("x.example".to_owned()), ..Flags::default() });
+    let found = machine.fails();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("--upstream-url: no upstream is named alibaba; "), "{found:?}");
+}
+
+#[test]
+fn state_is_kept_where_the_surroundings_say() {
+    let state_dir = |uid, pairs: &[(&str, &str)]| {
+        let environment = pairs.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        load(&Inputs { uid, environment, main_file: "/nowhere/main.toml".into(), ..Inputs::default() })
+            .map(|loaded| loaded.settings.state_dir.display().to_string())
+    };
+    for (uid, pairs, expected) in [
+        (1, [("STATE_DIRECTORY", "/s/a:/s/b"), ("HOME", "/h")].as_slice(), "/s/a"),
+        (0, &[("STATE_DIRECTORY", "/s/a")], "/s/a"),
+        (0, &[("HOME", "/root"), ("XDG_STATE_HOME", "/x")], "/var/lib/mcp-proxy"),
+        (1, &[("HOME", "/h"), ("XDG_STATE_HOME", "/x")], "/x/mcp-proxy"),
+        (1, &[("HOME", "/h"), ("XDG_STATE_HOME", "x")], "/h/.local/state/mcp-proxy"),
+        (1, &[("STATE_DIRECTORY", "/s"), ("MCP_PROXY_STATE_DIR", "/mine")], "/mine"),
+    ] {
+        assert_eq!(state_dir(uid, pairs).unwrap(), expected, "{pairs:?}");
+    }
+    let problems = state_dir(1, &[]).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].to_string().starts_with("configuration: state_dir: there is no telling"), "{problems:?}");
+}

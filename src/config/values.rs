@@ -1,0 +1,280 @@
+//! From text to one legal value: each function either returns it or says what is wrong with the text.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use crate::config::problem::Fault;
+use crate::config::settings::{Auth, Region};
+use crate::config::units;
+use crate::model::upstream::Origin;
+
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+/// An address, with or without brackets, or a host name, which is not looked up here.
+pub(crate) fn host(text: &str) -> Result<Host, Fault> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    match bare.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => return Ok(Host::Ipv4(ip)),
+        Ok(IpAddr::V6(ip)) => return Ok(Host::Ipv6(ip)),
+        Err(_) => {}
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let labels: Vec<&str> = text.split('.').collect();
+    // A name whose last part is a number is an address with a slip in it: 127.0.0.256.
+    let is_number = labels.last().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
+    if text.len() <= 253 && labels.iter().all(|part| label(part)) && !is_number {
+        return Ok(Host::Domain(text.to_ascii_lowercase()));
+    }
+    Err(Fault::new(format!("{text:?} is neither an IP address nor a host name"))
+        .hint("for example 127.0.0.1, 172.17.0.1, ::1, localhost"))
+}
+
+pub(crate) fn port(number: i64) -> Result<u16, Fault> {
+    u16::try_from(number).map_err(|_| Fault::new(format!("{number} is not a port")).hint("legal: 0 to 65535"))
+}
+
+pub(crate) fn count(number: i64) -> Result<usize, Fault> {
+    usize::try_from(number)
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| Fault::new(format!("{number} is too few")).hint("legal: 1 or more"))
+}
+
+/// A duration that is not zero.
+pub(crate) fn some_time(text: &str) -> Result<Duration, Fault> {
+    let duration = units::duration(text)?;
+    if duration.is_zero() { Err(Fault::new("must be longer than 0").hint("for example \"10s\"")) } else { Ok(duration) }
+}
+
+/// A duration; zero stands for no limit.
+pub(crate) fn limit(text: &str) -> Result<Option<Duration>, Fault> {
+    units::duration(text).map(|duration| (!duration.is_zero()).then_some(duration))
+}
+
+/// Levels, or `target=level`, separated by commas.
+///
+/// The logging library would take a misspelt level for the name of a target and log nothing but it.
+/// It does not pass over blanks either, so none come out.
+pub(crate) fn log_filter(text: &str) -> Result<String, Fault> {
+    let mut directives = Vec::new();
+    for directive in text.split(',').map(str::trim) {
+        let (target, level) = match directive.rsplit_once('=') {
+            Some((target, level)) => (Some(target.trim()), level.trim()),
+            None => (None, directive),
+        };
+        if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
+            return Err(
+                Fault::new(format!("{level:?} is not a level")).hint(format!("the levels are {}", LEVELS.join(", ")))
+            );
+        }
+        let legal = |target: &str| {
+            !target.is_empty()
+                && target.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-' | '.'))
+        };
+        if let Some(target) = target.filter(|target| !legal(target)) {
+            let fault = Fault::new(format!("{target:?} is not a log target"));
+            return Err(fault.hint("write target=level, such as mcp_proxy=debug"));
+        }
+        directives.push(target.map_or_else(|| level.to_owned(), |target| format!("{target}={level}")));
+    }
+    Ok(directives.join(","))
+}
+
+pub(crate) fn region(text: &str) -> Result<Region, Fault> {
+    match text {
+        "CN" => Ok(Region::Cn),
+        "INTL" => Ok(Region::Intl),
+        _ => Err(Fault::new(format!("invalid region type: {text:?}")).hint("must be CN or INTL")),
+    }
+}
+
+pub(crate) fn auth(text: &str) -> Result<Auth, Fault> {
+    match text {
+        "alibaba-oauth" => Ok(Auth::AlibabaOauth),
+        _ => Err(Fault::new(format!("{text:?} is not a kind of login")).hint("legal: alibaba-oauth")),
+    }
+}
+
+/// A name that is passed on: not empty, no control characters.
+pub(crate) fn name(text: &str) -> Result<String, Fault> {
+    if text.trim().is_empty() {
+        return Err(Fault::new("must not be empty").hint("leave the key out to have the default"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Fault::new("contains a control character"));
+    }
+    Ok(text.to_owned())
+}
+
+/// OAuth scopes are separated by blanks; one is meant here.
+pub(crate) fn scope(text: &str) -> Result<String, Fault> {
+    if text.contains(char::is_whitespace) {
+        return Err(Fault::new(format!("{text:?} contains a blank")).hint("name one scope, such as /acs/mcp-server"));
+    }
+    name(text)
+}
+
+/// An absolute path, or one below the home directory.
+pub(crate) fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, Fault> {
+    if let Some(rest) = text.strip_prefix("~/") {
+        let fault =
+            || Fault::new(format!("{text:?} needs a home directory, and HOME is not set")).hint("write the whole path");
+        return home.map(|home| home.join(rest)).ok_or_else(fault);
+    }
+    if text.starts_with('/') && !text.contains('\0') {
+        return Ok(PathBuf::from(text));
+    }
+    // A daemon's working directory is nobody's intention.
+    Err(Fault::new(format!("{text:?} is not an absolute path")).hint("begin it with / or ~/"))
+}
+
+/// The path under which an upstream is reached: `/`, or whole plain segments.
+pub(crate) fn mount(text: &str) -> Result<String, Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
+    let fault = |what: &str| Err(Fault::new(format!("{text:?} {what}")).hint("for example / or /github"));
+    if text == "/" {
+        return Ok(text.to_owned());
+    }
+    let Some(segments) = text.strip_prefix('/') else { return fault("does not begin with /") };
+    if text.ends_with('/') {
+        return fault("ends with /");
+    }
+    for segment in segments.split('/') {
+        if matches!(segment, "" | "." | "..") {
+            return fault("has an empty or dotted segment");
+        }
+        if !segment.chars().all(plain) {
+            return fault("has a character other than letters, digits and - . _ ~");
+        }
+    }
+    Ok(text.to_owned())
+}
+
+/// Where an upstream is. What carries a password is not repeated in the message.
+pub(crate) fn origin(text: &str, allow_cleartext: bool) -> Result<Origin, Fault> {
+    if text.contains('@') {
+        return Err(Fault::new("the URL carries a user name or password")
+            .hint("leave it out; the credential comes from the login"));
+    }
+    let origin = Origin::parse(text).map_err(Fault::new)?;
+    if origin.is_cleartext_to_another_machine() && !allow_cleartext {
+        return Err(Fault::new(format!("{text:?} would carry the credential over the network unencrypted"))
+            .hint("write https://, or set allow_cleartext = true on this upstream"));
+    }
+    Ok(origin)
+}
+
+/// Where a service of the cloud is. Secrets go there, so there is no exception from encryption.
+pub(crate) fn endpoint(text: &str) -> Result<Url, Fault> {
+    let origin = origin(text, true)?;
+    if origin.is_cleartext_to_another_machine() {
+        return Err(
+            Fault::new(format!("{text:?} would carry secrets over the network unencrypted")).hint("write https://")
+        );
+    }
+    Url::parse(&origin.to_string()).map_err(|error| Fault::new(format!("{text:?} is not a URL: {error}")))
+}
+
+/// Names, ids or path prefixes of MCP servers.
+pub(crate) fn servers(items: &[String]) -> Result<Vec<String>, Fault> {
+    let bad = |item: &&String| item.trim() != item.as_str() || item.is_empty() || item.chars().any(char::is_control);
+    match items.iter().find(bad) {
+        Some(item) => Err(Fault::new(format!("{item:?} is not the name, id or path prefix of a server"))),
+        None => Ok(items.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+
+    #[track_caller]
+    fn all_wrong<T: std::fmt::Debug>(read: impl Fn(&str) -> Result<T, Fault>, texts: &[&str]) {
+        for text in texts {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        assert_eq!(host("127.0.0.1"), Ok(Host::Ipv4(Ipv4Addr::LOCALHOST)));
+        assert_eq!(host("::1"), Ok(Host::Ipv6(Ipv6Addr::LOCALHOST)));
+        assert_eq!(host("[::1]"), Ok(Host::Ipv6(Ipv6Addr::LOCALHOST)));
+        assert_eq!(host("LocalHost"), Ok(Host::Domain("localhost".to_owned())));
+        assert!(host("gw-1.example.org").is_ok());
+        all_wrong(host, &["", "127.0.0.256", "a b", "-a", "a..b", "http://x", "x:80", "[x]", &"a".repeat(64)]);
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!((port(0), port(65_535)), (Ok(0), Ok(65_535)));
+        assert!(port(-1).is_err() && port(65_536).is_err());
+        assert_eq!(count(1), Ok(1));
+        assert!(count(0).is_err() && count(-1).is_err());
+    }
+
+    #[test]
+    fn a_misspelt_level_is_not_a_target() {
+        for text in ["info", "INFO", "info,mcp_proxy=debug"] {
+            assert_eq!(log_filter(text).as_deref(), Ok(text));
+        }
+        assert_eq!(log_filter("warn, hyper::client = off").as_deref(), Ok("warn,hyper::client=off"));
+        all_wrong(log_filter, &["", "inof", "info,", "mcp_proxy", "a b=debug", "=debug", "x=loud"]);
+    }
+
+    #[test]
+    fn regions_are_listed() {
+        assert_eq!((region("CN"), region("INTL")), (Ok(Region::Cn), Ok(Region::Intl)));
+        let fault = region("cn").unwrap_err();
+        assert_eq!(fault, Fault::new("invalid region type: \"cn\"").hint("must be CN or INTL"));
+        assert_eq!(auth("static").unwrap_err().hint.as_deref(), Some("legal: alibaba-oauth"));
+    }
+
+    #[test]
+    fn paths() {
+        let home = Path::new("/home/a");
+        assert_eq!(path("~/x", Some(home)), Ok("/home/a/x".into()));
+        assert_eq!(path("/x", None), Ok("/x".into()));
+        assert!(path("~/x", None).is_err());
+        all_wrong(|text| path(text, Some(home)), &["", "x", "./x", "~x", "/a\0b"]);
+    }
+
+    #[test]
+    fn mounts_are_whole_segments() {
+        for text in ["/", "/a", "/a/b-1.2"] {
+            assert_eq!(mount(text).as_deref(), Ok(text));
+        }
+        all_wrong(mount, &["", "a", "/a/", "//", "/a//b", "/a/../b", "/.", "/a%2fb", "/a b", "/a?b", "/ä"]);
+    }
+
+    #[test]
+    fn nothing_goes_in_the_clear_unasked() {
+        assert!(origin("gw.example", false).is_ok());
+        assert!(origin("http://127.0.0.1:1", false).is_ok());
+        assert!(origin("http://gw.example", false).unwrap_err().hint.unwrap().contains("allow_cleartext"));
+        assert!(origin("http://gw.example", true).is_ok());
+        assert!(!origin("https://a:hush@gw.example", false).unwrap_err().what.contains("hush"));
+        assert_eq!(endpoint("https://gw.example/x").map(|url| url.to_string()), Ok("https://gw.example/".to_owned()));
+        all_wrong(endpoint, &["http://gw.example", "ftp://x", ""]);
+    }
+
+    #[test]
+    fn words() {
+        assert!(scope("a b").is_err() && scope("").is_err() && scope("/acs/mcp-server").is_ok());
+        assert!(name(" ").is_err() && name("a\nb").is_err() && name("my app").is_ok());
+        assert!(servers(&["a".to_owned(), "/accounts/1".to_owned()]).is_ok());
+        assert!(servers(&[" a".to_owned()]).is_err() && servers(&[String::new()]).is_err());
+        assert!(some_time("0").is_err());
+        assert_eq!(limit("0"), Ok(None));
+    }
+}
