@@ -79,6 +79,10 @@ pub const KEYS: &[Key] = &[
         "The address to listen on when systemd passes no socket."),
     key("listen.port", Number, "0 to 65535; 0 takes any free port", Value("8088"),
         "The TCP port to listen on when systemd passes no socket."),
+    key("listen.allowed_hosts", List, "host names or addresses, without port", Words("none"),
+        "Names under which clients may call, beside the listening address itself (and localhost)."),
+    key("listen.allowed_origins", List, "web origins such as https://app.example.com", Words("none"),
+        "Web pages that may call; all others are refused."),
     key("login.browser", Bool, "true or false", Value("true"),
         "Whether a login opens a browser; if not, it shows the URL and takes a pasted code."),
     key("log.level", Text, "off, error, warn, info, debug or trace, also per target: info,mcp_proxy=debug", Value(r#""info""#),
@@ -95,6 +99,8 @@ pub const KEYS: &[Key] = &[
         "The largest request body that is kept, so that it can be sent again after an upstream 401."),
     key("limits.header_timeout", Text, DURATION, Value(r#""10s""#),
         "How long a client may take to send the head of a request."),
+    key("limits.token_wait", Text, DURATION, Value(r#""10s""#),
+        "How long a request waits for a token that is being renewed."),
     key("limits.max_connections", Number, "1 or more", Value("10000"),
         "How many client connections may be open at once; more of them wait."),
     key("limits.drain_timeout", Text, r#"a duration; "0" does not wait"#, Value(r#""10s""#),
@@ -242,7 +248,7 @@ mod tests {
         ] {
             assert_eq!(suggestion(slip), format!("the nearest known key is {known}"), "{slip}");
         }
-        assert_eq!(suggestion("listen.zzzzzzzzz"), "the keys of listen are host, port");
+        assert_eq!(suggestion("listen.zzzzzzzzz"), "the keys of listen are host, port, allowed_hosts, allowed_origins");
         assert!(suggestion("zzzzzzzzzzzzz").starts_with("no known key"));
     }
 }

@@ -27,6 +27,10 @@ pub(crate) struct Raw {
 pub(crate) struct Listen {
     pub(crate) host: String,
     pub(crate) port: i64,
+    #[serde(default)]
+    pub(crate) allowed_hosts: Vec<String>,
+    #[serde(default)]
+    pub(crate) allowed_origins: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,6 +63,7 @@ pub(crate) struct Network {
 pub(crate) struct Limits {
     pub(crate) replay_body: String,
     pub(crate) header_timeout: String,
+    pub(crate) token_wait: String,
     pub(crate) max_connections: i64,
     pub(crate) drain_timeout: String,
 }

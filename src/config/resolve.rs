@@ -3,16 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use url::Url;
+
+use crate::alibaba::settings::Settings as AlibabaSettings;
+use crate::alibaba::site::{EndpointOverrides, Endpoints, Site};
 use crate::config::Inputs;
 use crate::config::layer::upstream_of;
 use crate::config::layers::Gathered;
 use crate::config::problem::{Fault, Place, Problem};
 use crate::config::raw::{self, Raw};
-use crate::config::settings::{Alibaba, Auth, Endpoints, Limits, Listen, Settings, Upstream};
+use crate::config::settings::{Auth, Listen, Settings, Upstream};
 use crate::config::text::DEFAULT_UPSTREAM;
 use crate::config::{units, values};
-use crate::model::upstream::UpstreamName;
+use crate::model::upstream::{Origin, UpstreamName};
 use crate::net::settings::Settings as NetSettings;
+use crate::observe::log::Settings as LogSettings;
+use crate::proxy::policy::ServerRules;
+use crate::proxy::settings::{Settings as ProxySettings, UpstreamSettings};
 
 /// The settings; `None` if a problem stands in the way, which was then added to `problems`.
 pub(crate) fn resolve(
@@ -67,20 +74,16 @@ impl Judge<'_> {
             None => self.take("state_dir", surroundings.state_dir().ok_or_else(no_state_dir)),
         };
         let net = self.net(&raw.network, home);
-        let first_byte_timeout =
-            self.take("network.first_byte_timeout", values::limit(&raw.network.first_byte_timeout));
-        let limits = self.limits(&raw.limits);
+        let proxy = self.proxy(raw);
         let alibaba = self.alibaba(&raw.alibaba, home);
-        let upstreams = self.upstreams(&raw.upstream);
+        let upstreams = self.upstreams(&raw.upstream, alibaba.as_ref());
         Some(Settings {
             listen: listen?,
             open_browser: raw.login.browser,
-            log_filter: log_filter?,
+            log: LogSettings { level: log_filter? },
             state_dir: state_dir?,
             net: net?,
-            first_byte_timeout: first_byte_timeout?,
-            limits: limits?,
-            alibaba: alibaba?,
+            proxy: proxy?,
             upstreams: upstreams?,
         })
     }
@@ -103,44 +106,67 @@ impl Judge<'_> {
         })
     }
 
-    fn limits(&mut self, raw: &raw::Limits) -> Option<Limits> {
-        let replay_body = self.take("limits.replay_body", units::size(&raw.replay_body));
-        let header_timeout = self.take("limits.header_timeout", values::some_time(&raw.header_timeout));
-        let max_connections = self.take("limits.max_connections", values::count(raw.max_connections));
-        let drain_timeout = self.take("limits.drain_timeout", units::duration(&raw.drain_timeout));
-        Some(Limits {
-            replay_body: replay_body?,
+    fn proxy(&mut self, raw: &Raw) -> Option<ProxySettings> {
+        let Raw { listen, network, limits, .. } = raw;
+        let allowed_hosts = self.take("listen.allowed_hosts", values::hosts(&listen.allowed_hosts));
+        let allowed_origins = self.take("listen.allowed_origins", values::origins(&listen.allowed_origins));
+        let first_byte_timeout = self.take("network.first_byte_timeout", values::limit(&network.first_byte_timeout));
+        let replay_limit = self.take("limits.replay_body", units::size(&limits.replay_body));
+        let header_timeout = self.take("limits.header_timeout", values::some_time(&limits.header_timeout));
+        let token_wait = self.take("limits.token_wait", values::some_time(&limits.token_wait));
+        let max_connections = self.take("limits.max_connections", values::count(limits.max_connections));
+        let drain_timeout = self.take("limits.drain_timeout", units::duration(&limits.drain_timeout));
+        Some(ProxySettings {
+            allowed_hosts: allowed_hosts?,
+            allowed_origins: allowed_origins?,
             header_timeout: header_timeout?,
             max_connections: max_connections?,
+            replay_limit: replay_limit?,
+            first_byte_timeout: first_byte_timeout?,
+            token_wait: token_wait?,
             drain_timeout: drain_timeout?,
         })
     }
 
-    fn alibaba(&mut self, raw: &raw::Alibaba, home: Option<&Path>) -> Option<Alibaba> {
-        let region = self.take("alibaba.region_type", values::region(&raw.region_type));
-        let app = self.take_some("alibaba.oauth_app_name", raw.oauth_app_name.as_deref(), values::name);
+    fn alibaba(&mut self, raw: &raw::Alibaba, home: Option<&Path>) -> Option<AlibabaSettings> {
+        let site = self.take("alibaba.region_type", values::site(&raw.region_type));
+        let app = self.take_some("alibaba.oauth_app_name", raw.oauth_app_name.as_deref(), values::app_name);
         let scope = self.take("alibaba.scope", values::scope(&raw.scope));
         let profile = self.take_some("alibaba.profile", raw.profile.as_deref(), values::name);
         let path = |text: &str| values::path(text, home);
         let file = self.take_some("alibaba.aliyun_config_file", raw.aliyun_config_file.as_deref(), path);
-        let endpoints = &raw.endpoints;
-        let signin = self.take_some("alibaba.endpoints.signin", endpoints.signin.as_deref(), values::endpoint);
-        let oauth = self.take_some("alibaba.endpoints.oauth", endpoints.oauth.as_deref(), values::endpoint);
-        let ims = self.take_some("alibaba.endpoints.ims", endpoints.ims.as_deref(), values::endpoint);
-        Some(Alibaba {
-            region: region?,
+        let endpoints = self.endpoints(&raw.endpoints, site.unwrap_or_default());
+        Some(AlibabaSettings {
+            site: site?,
+            endpoints: endpoints?,
             oauth_app_name: app?,
             scope: scope?,
             profile: profile?,
             aliyun_config_file: file?.or_else(|| home.map(|home| home.join(".aliyun/config.json"))),
-            endpoints: Endpoints { signin: signin?, oauth: oauth?, ims: ims? },
         })
     }
 
-    fn upstreams(&mut self, raw: &BTreeMap<String, raw::Upstream>) -> Option<Vec<Upstream>> {
-        let judged: Vec<Option<Upstream>> = raw.values().map(|raw| self.upstream(raw)).collect();
+    fn endpoints(&mut self, raw: &raw::Endpoints, site: Site) -> Option<Endpoints> {
+        let overrides = EndpointOverrides {
+            signin: raw.signin.clone(),
+            oauth: raw.oauth.clone(),
+            ims: raw.ims.clone(),
+            gateway: None,
+        };
+        let report = |error: &crate::alibaba::site::EndpointError| {
+            self.report(&format!("alibaba.endpoints.{}", error.service.as_str()), Fault::new(error.to_string()));
+        };
+        Endpoints::resolve(site, &overrides).map_err(|errors| errors.iter().for_each(report)).ok()
+    }
+
+    fn upstreams(
+        &mut self,
+        raw: &BTreeMap<String, raw::Upstream>,
+        alibaba: Option<&AlibabaSettings>,
+    ) -> Option<Vec<Upstream>> {
+        let judged: Vec<Option<Upstream>> = raw.values().map(|raw| self.upstream(raw, alibaba)).collect();
         let mut mounts: BTreeMap<&str, &UpstreamName> = BTreeMap::new();
-        for upstream in judged.iter().flatten() {
+        for Upstream { proxy: upstream, .. } in judged.iter().flatten() {
             if let Some(other) = mounts.insert(&upstream.mount, &upstream.name) {
                 let what = format!("{:?} is the mount of the upstream {other} as well", upstream.mount);
                 let key = format!("upstream.{}.mount", upstream.name);
@@ -150,7 +176,7 @@ impl Judge<'_> {
         judged.into_iter().collect()
     }
 
-    fn upstream(&mut self, raw: &raw::Upstream) -> Option<Upstream> {
+    fn upstream(&mut self, raw: &raw::Upstream, alibaba: Option<&AlibabaSettings>) -> Option<Upstream> {
         let key = |name: &str| format!("upstream.{}.{name}", raw.name);
         let is_default = raw.name == DEFAULT_UPSTREAM;
         let name =
@@ -167,14 +193,19 @@ impl Judge<'_> {
         let auth = self.take_some(&key("auth"), raw.auth.as_deref(), values::auth);
         let allowed = self.take(&key("allowed_servers"), values::servers(&raw.allowed_servers));
         let blocked = self.take(&key("blocked_servers"), values::servers(&raw.blocked_servers));
-        Some(Upstream {
-            name: name?,
-            mount: mount?,
-            origin: origin?,
-            auth: auth?.unwrap_or(Auth::AlibabaOauth),
-            allowed_servers: allowed?,
-            blocked_servers: blocked?,
-        })
+        auth?;
+        let mut alibaba = alibaba?.clone();
+        let origin = match origin? {
+            Some(origin) => {
+                // The vendor's own calls to the gateway go where the traffic goes.
+                alibaba.endpoints.gateway = Url::parse(&origin.to_string()).ok()?;
+                origin
+            }
+            None => Origin::parse(alibaba.endpoints.gateway.as_str()).ok()?,
+        };
+        let rules = ServerRules { allowed: allowed?, blocked: blocked? };
+        let proxy = UpstreamSettings { name: name?, mount: mount?, origin, rules };
+        Some(Upstream { proxy, auth: Auth::AlibabaOauth(alibaba) })
     }
 
     fn take<T>(&mut self, key: &str, judged: Result<T, Fault>) -> Option<T> {

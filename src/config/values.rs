@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use crate::alibaba::settings;
+use crate::alibaba::site::Site;
 use crate::config::problem::Fault;
-use crate::config::settings::{Auth, Region};
 use crate::config::units;
 use crate::model::upstream::Origin;
+use crate::proxy::policy::ServerRule;
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
@@ -88,17 +90,14 @@ pub(crate) fn log_filter(text: &str) -> Result<String, Fault> {
     Ok(directives.join(","))
 }
 
-pub(crate) fn region(text: &str) -> Result<Region, Fault> {
-    match text {
-        "CN" => Ok(Region::Cn),
-        "INTL" => Ok(Region::Intl),
-        _ => Err(Fault::new(format!("invalid region type: {text:?}")).hint("must be CN or INTL")),
-    }
+pub(crate) fn site(text: &str) -> Result<Site, Fault> {
+    text.parse().map_err(|_| Fault::new(format!("invalid region type: {text:?}")).hint("must be CN or INTL"))
 }
 
-pub(crate) fn auth(text: &str) -> Result<Auth, Fault> {
+/// The only kind of login there is.
+pub(crate) fn auth(text: &str) -> Result<(), Fault> {
     match text {
-        "alibaba-oauth" => Ok(Auth::AlibabaOauth),
+        "alibaba-oauth" => Ok(()),
         _ => Err(Fault::new(format!("{text:?} is not a kind of login")).hint("legal: alibaba-oauth")),
     }
 }
@@ -114,12 +113,12 @@ pub(crate) fn name(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
-/// OAuth scopes are separated by blanks; one is meant here.
+pub(crate) fn app_name(text: &str) -> Result<String, Fault> {
+    settings::parse_app_name(text).map_err(Fault::new)
+}
+
 pub(crate) fn scope(text: &str) -> Result<String, Fault> {
-    if text.contains(char::is_whitespace) {
-        return Err(Fault::new(format!("{text:?} contains a blank")).hint("name one scope, such as /acs/mcp-server"));
-    }
-    name(text)
+    settings::parse_scope(text).map_err(Fault::new)
 }
 
 /// An absolute path, or one below the home directory.
@@ -184,12 +183,25 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, Fault> {
 }
 
 /// Names, ids or path prefixes of MCP servers.
-pub(crate) fn servers(items: &[String]) -> Result<Vec<String>, Fault> {
-    let bad = |item: &&String| item.trim() != item.as_str() || item.is_empty() || item.chars().any(char::is_control);
-    match items.iter().find(bad) {
-        Some(item) => Err(Fault::new(format!("{item:?} is not the name, id or path prefix of a server"))),
-        None => Ok(items.to_vec()),
-    }
+pub(crate) fn servers(items: &[String]) -> Result<Vec<ServerRule>, Fault> {
+    items.iter().map(|item| ServerRule::parse(item).map_err(Fault::new)).collect()
+}
+
+/// Host names under which clients may call, without port.
+pub(crate) fn hosts(items: &[String]) -> Result<Vec<String>, Fault> {
+    items.iter().map(|item| host(item).map(|host| host.to_string())).collect()
+}
+
+/// Web origins: scheme, host and port, nothing else (RFC 6454 §6.2).
+pub(crate) fn origins(items: &[String]) -> Result<Vec<String>, Fault> {
+    let judge = |item: &String| {
+        let origin = Url::parse(item).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        if origin == *item && origin != "null" {
+            return Ok(origin);
+        }
+        Err(Fault::new(format!("{item:?} is not a web origin")).hint("for example https://app.example.com"))
+    };
+    items.iter().map(judge).collect()
 }
 
 #[cfg(test)]

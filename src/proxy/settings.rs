@@ -8,7 +8,7 @@ use crate::model::upstream::{Origin, UpstreamName};
 use crate::proxy::policy::ServerRules;
 
 /// Settings of the data path.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Names under which clients may address the daemon beside its own addresses, lower-case, without port.
     pub allowed_hosts: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Settings {
 }
 
 /// Settings of one upstream.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamSettings {
     /// Its name.
     pub name: UpstreamName,
