@@ -6,7 +6,7 @@ use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ListResourcesResult, ListToolsResult,
+    CallToolRequestParams, CallToolResponse, Implementation, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
     Resource, ResourceContents, ServerCapabilities, ServerConfig, Tool,
 };
@@ -75,7 +75,12 @@ impl ServerHandler for Notes {
             .enable_resources()
             .enable_resources_list_changed()
             .build();
-        ServerConfig::new(capabilities).with_instructions("Notes that are lost at the end")
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new(
+                "sandbox-notes",
+                env!("CARGO_PKG_VERSION"),
+            ))
+            .with_instructions("Notes that are lost at the end")
     }
 
     async fn call_tool(

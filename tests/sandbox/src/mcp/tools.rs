@@ -8,10 +8,10 @@ use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ElicitRequest,
     ElicitRequestParams, ElicitationSchema, GetPromptRequestParams, GetPromptResponse,
-    InputRequest, InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, Tool,
+    Implementation, InputRequest, InputRequiredResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, schemars, tool, tool_router};
@@ -230,7 +230,12 @@ impl ServerHandler for Tools {
             .enable_resources()
             .enable_prompts()
             .build();
-        ServerConfig::new(capabilities).with_instructions("Tools for testing a relay")
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new(
+                "sandbox-tools",
+                env!("CARGO_PKG_VERSION"),
+            ))
+            .with_instructions("Tools for testing a relay")
     }
 
     async fn call_tool(
