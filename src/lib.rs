@@ -8,7 +8,9 @@
 
 pub mod alibaba;
 pub mod auth;
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod model;
 pub mod net;
 pub mod observe;

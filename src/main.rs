@@ -1,3 +1,5 @@
 //! The `mcp-proxy` program: everything lives in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    mcp_proxy::cli::main()
+}

@@ -12,7 +12,7 @@ use crate::auth::credential::{Credential, Expected};
 use crate::auth::endpoint::{TokenEndpoint, TokenError};
 use crate::auth::machine::{Action, Event, Failure, Machine, RenewalOutcome, Trouble};
 use crate::auth::store::{LoadError, Lock, Store};
-use crate::model::time::Clock;
+use crate::model::time::{Clock, Wall};
 use crate::model::upstream::UpstreamName;
 use crate::observe::health::{Health, Standing};
 use crate::token::{Bearer, Publisher};
@@ -190,7 +190,8 @@ impl Keeper {
         while let Some(action) = queue.pop_front() {
             match action {
                 Action::Save(credential) => {
-                    self.last_save = self.save(credential).await;
+                    let (store, now) = (self.parts.store.clone(), self.parts.clock.now().wall);
+                    self.last_save = save(store, credential, now).await;
                     let ended = Event::SaveEnded(self.last_save.clone());
                     queue.extend(self.machine.step(ended, self.parts.clock.now()));
                 }
@@ -223,15 +224,6 @@ impl Keeper {
         }
     }
 
-    async fn save(&self, credential: Credential) -> Result<(), String> {
-        let (store, now) = (self.parts.store.clone(), self.parts.clock.now().wall);
-        let saving = tokio::task::spawn_blocking(move || store.save(&credential, now));
-        match saving.await {
-            Ok(result) => result.map_err(|error| error.to_string()),
-            Err(error) => Err(format!("saving was broken off: {error}")),
-        }
-    }
-
     fn announce(&mut self) {
         self.standing.signed_in = !self.machine.needs_login();
         if let Some(Credential { binding, grant }) = self.machine.credential() {
@@ -241,6 +233,13 @@ impl Keeper {
             self.standing.refresh_expires_at = grant.refresh_expires_at;
         }
         self.parts.health.set_standing(self.parts.name.as_str(), self.standing.clone());
+    }
+}
+
+async fn save(store: Store, credential: Credential, now: Wall) -> Result<(), String> {
+    match tokio::task::spawn_blocking(move || store.save(&credential, now)).await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(error) => Err(format!("saving was broken off: {error}")),
     }
 }
 

@@ -67,18 +67,11 @@ fn ten_seconds() -> u64 {
 async fn wait(State(cloud): State<Cloud>, Json(wait): Json<Wait>) -> Response {
     let in_range = |counts: &crate::Counts| {
         let all = serde_json::to_value(counts).unwrap_or_default();
-        let found = wait
-            .counter
-            .splitn(2, '.')
-            .try_fold(&all, |at, name| at.get(name));
+        let found = wait.counter.splitn(2, '.').try_fold(&all, |at, name| at.get(name));
         let value = found.and_then(Value::as_u64).unwrap_or(0);
-        wait.at_least.is_none_or(|least| value >= least)
-            && wait.at_most.is_none_or(|most| value <= most)
+        wait.at_least.is_none_or(|least| value >= least) && wait.at_most.is_none_or(|most| value <= most)
     };
-    match cloud
-        .wait_until(in_range, Duration::from_millis(wait.timeout_ms))
-        .await
-    {
+    match cloud.wait_until(in_range, Duration::from_millis(wait.timeout_ms)).await {
         Some(counts) => Json(counts).into_response(),
         None => (StatusCode::REQUEST_TIMEOUT, Json(cloud.counts())).into_response(),
     }
@@ -92,21 +85,12 @@ struct Fail {
     times: Option<u32>,
 }
 
-async fn fail(
-    State(cloud): State<Cloud>,
-    Path(place): Path<String>,
-    Json(fail): Json<Fail>,
-) -> Response {
+async fn fail(State(cloud): State<Cloud>, Path(place): Path<String>, Json(fail): Json<Fail>) -> Response {
     let Fail { fault, times } = fail;
     let armed = match place.as_str() {
-        "token" => {
-            serde_json::from_value::<TokenFault>(fault).map(|fault| cloud.fail_token(fault, times))
-        }
-        "gateway" => serde_json::from_value::<GatewayFault>(fault)
-            .map(|fault| cloud.fail_gateway(fault, times)),
-        "api" => {
-            serde_json::from_value::<ApiFault>(fault).map(|fault| cloud.fail_api(fault, times))
-        }
+        "token" => serde_json::from_value::<TokenFault>(fault).map(|fault| cloud.fail_token(fault, times)),
+        "gateway" => serde_json::from_value::<GatewayFault>(fault).map(|fault| cloud.fail_gateway(fault, times)),
+        "api" => serde_json::from_value::<ApiFault>(fault).map(|fault| cloud.fail_api(fault, times)),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     match armed {
@@ -251,35 +235,15 @@ struct SetSettings {
 
 async fn settings(State(cloud): State<Cloud>, Json(set): Json<SetSettings>) -> Response {
     let life = |seconds: i64| (seconds != 0).then_some(seconds);
-    set.consent
-        .into_iter()
-        .for_each(|value| cloud.set_consent(value));
-    set.sign_in_as
-        .into_iter()
-        .for_each(|value| cloud.sign_in_as(value));
-    set.expires_in
-        .into_iter()
-        .for_each(|value| cloud.set_expires_in(value));
-    set.rotate
-        .into_iter()
-        .for_each(|value| cloud.set_rotation(value));
-    set.reuse_revokes
-        .into_iter()
-        .for_each(|value| cloud.set_reuse_revokes(value));
-    set.access_token_life
-        .into_iter()
-        .for_each(|value| cloud.set_access_token_life(life(value)));
-    set.refresh_token_life
-        .into_iter()
-        .for_each(|value| cloud.set_refresh_token_life(life(value)));
-    set.page_size
-        .into_iter()
-        .for_each(|value| cloud.set_page_size(value));
-    set.public_base
-        .iter()
-        .for_each(|value| cloud.set_public_base(value));
-    set.absolute_endpoint
-        .into_iter()
-        .for_each(|value| cloud.set_absolute_endpoint(value));
+    set.consent.into_iter().for_each(|value| cloud.set_consent(value));
+    set.sign_in_as.into_iter().for_each(|value| cloud.sign_in_as(value));
+    set.expires_in.into_iter().for_each(|value| cloud.set_expires_in(value));
+    set.rotate.into_iter().for_each(|value| cloud.set_rotation(value));
+    set.reuse_revokes.into_iter().for_each(|value| cloud.set_reuse_revokes(value));
+    set.access_token_life.into_iter().for_each(|value| cloud.set_access_token_life(life(value)));
+    set.refresh_token_life.into_iter().for_each(|value| cloud.set_refresh_token_life(life(value)));
+    set.page_size.into_iter().for_each(|value| cloud.set_page_size(value));
+    set.public_base.iter().for_each(|value| cloud.set_public_base(value));
+    set.absolute_endpoint.into_iter().for_each(|value| cloud.set_absolute_endpoint(value));
     done()
 }

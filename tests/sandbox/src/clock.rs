@@ -21,9 +21,7 @@ impl Clock {
     pub(crate) fn now(&self) -> i64 {
         let real = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| {
-                i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-            });
+            .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
         real.saturating_add(self.offset.load(Ordering::SeqCst))
     }
 
@@ -58,9 +56,8 @@ pub(crate) fn parse_iso8601(text: &str) -> Option<i64> {
 
 /// `Wed, 30 Sep 2026 12:00:00 GMT`, the form of the HTTP `Date` header.
 pub(crate) fn http_date(seconds: i64) -> String {
-    let form = format_description!(
-        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-    );
+    let form =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
     OffsetDateTime::from_unix_timestamp(seconds)
         .ok()
         .and_then(|at| at.format(form).ok())
@@ -81,20 +78,12 @@ mod tests {
         assert_eq!(iso8601(1_790_769_600), "2026-09-30T12:00:00Z");
         assert_eq!(parse_iso8601("2026-09-30T12:00:00Z"), Some(1_790_769_600));
         assert_eq!(http_date(1_790_769_600), "Wed, 30 Sep 2026 12:00:00 GMT");
-        assert_eq!(
-            parse_http_date("Wed, 30 Sep 2026 12:00:00 GMT"),
-            Some(1_790_769_600)
-        );
+        assert_eq!(parse_http_date("Wed, 30 Sep 2026 12:00:00 GMT"), Some(1_790_769_600));
     }
 
     #[test]
     fn other_spellings_are_refused() {
-        for text in [
-            "2026-09-30 12:00:00",
-            "2026-09-30T12:00:00+00:00",
-            "",
-            "2026-13-30T12:00:00Z",
-        ] {
+        for text in ["2026-09-30 12:00:00", "2026-09-30T12:00:00+00:00", "", "2026-13-30T12:00:00Z"] {
             assert_eq!(parse_iso8601(text), None, "{text}");
         }
     }

@@ -41,10 +41,7 @@ pub struct Cloud {
 impl std::fmt::Debug for Cloud {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The state holds secrets: the counters are all that may be printed.
-        formatter
-            .debug_struct("Cloud")
-            .field("counts", &self.counts())
-            .finish_non_exhaustive()
+        formatter.debug_struct("Cloud").field("counts", &self.counts()).finish_non_exhaustive()
     }
 }
 

@@ -9,12 +9,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::allow_attributes,
-        reason = "a test may fail by panicking"
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes, reason = "a test may fail by panicking")
 )]
 
 mod admin;

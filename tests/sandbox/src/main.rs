@@ -36,10 +36,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     // Before READY: a signal during the start must stop the program as well.
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -71,11 +68,7 @@ fn describe(sandbox: &Sandbox, mut out: impl Write) -> std::io::Result<()> {
     writeln!(out, "  cloud (TLS):    {}", sandbox.cloud_url())?;
     writeln!(out, "  sign-in, admin: {}", sandbox.page_url())?;
     writeln!(out, "  CA certificate: {}", sandbox.ca_file().display())?;
-    writeln!(
-        out,
-        "  access key:     {key} of account {}",
-        sandbox.account_uid()
-    )?;
+    writeln!(out, "  access key:     {key} of account {}", sandbox.account_uid())?;
     writeln!(out, "  MCP servers:")?;
     for server in sandbox.servers() {
         writeln!(out, "    {:<14} {}", server.name, server.mcp_path)?;
@@ -101,12 +94,8 @@ fn write_ready_file(sandbox: &Sandbox, path: &std::path::Path) -> anyhow::Result
     unfinished.push(".new");
     let unfinished = PathBuf::from(unfinished);
     let write = || -> std::io::Result<()> {
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         writeln!(file, "{ready:#}")?;
         std::fs::rename(&unfinished, path)
     };

@@ -40,12 +40,5 @@ pub(crate) fn digits(length: usize) -> String {
 pub(crate) fn request_id() -> String {
     let raw: [u8; 16] = bytes();
     let hex: String = raw.iter().map(|byte| format!("{byte:02X}")).collect();
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

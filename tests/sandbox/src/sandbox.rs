@@ -88,26 +88,14 @@ impl Sandbox {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let tls = tls::generate()?;
         let cloud = Cloud::new(Settings::new(options.consent));
-        cloud
-            .state
-            .accounts
-            .lock()
-            .rename_default_account(&options.account_uid);
+        cloud.state.accounts.lock().rename_default_account(&options.account_uid);
 
-        let (main, token, page) = (
-            bind(options.tls_listen).await?,
-            bind(options.token_listen).await?,
-            bind(options.http_listen).await?,
-        );
-        let (main_address, token_address, http_address) =
-            (main.local_addr()?, token.local_addr()?, page.local_addr()?);
+        let (main, token, page) =
+            (bind(options.tls_listen).await?, bind(options.token_listen).await?, bind(options.http_listen).await?);
+        let (main_address, token_address, http_address) = (main.local_addr()?, token.local_addr()?, page.local_addr()?);
         let remove_ca_file = options.ca_file.is_none();
         let ca_file = options.ca_file.unwrap_or_else(|| {
-            let name = format!(
-                "mcp-proxy-sandbox-{}-{}.pem",
-                std::process::id(),
-                main_address.port()
-            );
+            let name = format!("mcp-proxy-sandbox-{}-{}.pem", std::process::id(), main_address.port());
             std::env::temp_dir().join(name)
         });
         std::fs::write(&ca_file, &tls.ca_pem)
@@ -120,14 +108,7 @@ impl Sandbox {
         let page_gate = watch::Sender::new(false);
         let kind = Kind::Cloud(tls.config);
         let start = |listener, address, kind, gate| {
-            OwnedTask::spawn(serve(
-                listener,
-                address,
-                kind,
-                cloud.clone(),
-                services.clone(),
-                gate,
-            ))
+            OwnedTask::spawn(serve(listener, address, kind, cloud.clone(), services.clone(), gate))
         };
         let tasks = vec![
             start(main, main_address, kind.clone(), main_gate),
@@ -194,13 +175,7 @@ impl Sandbox {
         let (id, secret) = self.key(TEMPORARY_KEY);
         let accounts = self.cloud.state.accounts.lock();
         let session = accounts.get(&id).and_then(|key| key.session.as_ref());
-        (
-            id,
-            secret,
-            session
-                .map(|session| session.token.clone())
-                .unwrap_or_default(),
-        )
+        (id, secret, session.map(|session| session.token.clone()).unwrap_or_default())
     }
 
     fn key(&self, id: &str) -> (String, String) {
@@ -245,21 +220,16 @@ impl Sandbox {
         let url = Url::parse(text).context("not a URL")?;
         let origin = url.origin().ascii_serialization();
         let own = [self.cloud_url(), self.token_url(), self.page_url()];
-        let real = [
-            "https://signin.aliyun.com",
-            "https://signin.alibabacloud.com",
-        ];
+        let real = ["https://signin.aliyun.com", "https://signin.alibabacloud.com"];
         if !own.contains(&origin) && !real.contains(&origin.as_str()) {
             bail!("{origin} is not the sign-in host");
         }
         if url.path() != "/oauth2/v1/auth" {
             bail!("{} is not the sign-in page", url.path());
         }
-        authorize::check(&self.cloud, url.query().unwrap_or_default()).map_err(|refused| {
-            match refused {
-                Refused::Page(why) => anyhow::anyhow!("the sign-in page refuses: {why}"),
-                Refused::Redirect(to) => anyhow::anyhow!("the sign-in page redirects to {to}"),
-            }
+        authorize::check(&self.cloud, url.query().unwrap_or_default()).map_err(|refused| match refused {
+            Refused::Page(why) => anyhow::anyhow!("the sign-in page refuses: {why}"),
+            Refused::Redirect(to) => anyhow::anyhow!("the sign-in page redirects to {to}"),
         })
     }
 

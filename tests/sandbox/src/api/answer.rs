@@ -21,19 +21,9 @@ pub(crate) struct Form {
 
 /// A successful answer.
 pub(crate) fn success(form: &Form, request_id: &str, mut fields: Value) -> Response {
-    let name = if form.lower_case {
-        "requestId"
-    } else {
-        "RequestId"
-    };
+    let name = if form.lower_case { "requestId" } else { "RequestId" };
     fields[name] = Value::from(request_id);
-    write(
-        form,
-        200,
-        request_id,
-        &fields,
-        &format!("{}Response", form.action),
-    )
+    write(form, 200, request_id, &fields, &format!("{}Response", form.action))
 }
 
 /// A refusal.
@@ -44,9 +34,7 @@ pub(crate) fn refusal(form: &Form, request_id: &str, error: &ApiError) -> Respon
     }
     let mut response = write(form, error.status, request_id, &fields, "Error");
     if let Some(ms) = error.retry_after {
-        response
-            .headers_mut()
-            .insert("x-acs-retry-after", HeaderValue::from(ms));
+        response.headers_mut().insert("x-acs-retry-after", HeaderValue::from(ms));
     }
     response
 }
@@ -60,11 +48,8 @@ fn write(form: &Form, status: u16, request_id: &str, fields: &Value, root: &str)
         ("text/xml;charset=utf-8", xml)
     };
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() =
-        http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert("x-acs-request-id", id);
     }
@@ -95,9 +80,7 @@ fn element(xml: &mut String, name: &str, value: &Value) {
     }
     xml.push_str(&format!("<{name}>"));
     match value {
-        Value::Object(fields) => fields
-            .iter()
-            .for_each(|(name, value)| element(xml, name, value)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| element(xml, name, value)),
         Value::String(text) => xml.push_str(&escape(text)),
         Value::Null => {}
         other => xml.push_str(&other.to_string()),

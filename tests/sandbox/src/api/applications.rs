@@ -10,11 +10,7 @@ use crate::random;
 use crate::sign::encoding::Pairs;
 
 fn not_found() -> ApiError {
-    ApiError::new(
-        404,
-        "EntityNotExist.Application",
-        "The application does not exist.",
-    )
+    ApiError::new(404, "EntityNotExist.Application", "The application does not exist.")
 }
 
 /// All applications of the account: this call has no pages.
@@ -36,26 +32,16 @@ pub(crate) fn create(cloud: &Cloud, account: &str, parameters: &Pairs) -> Result
     let display_name = rules::display_name(required(parameters, "DisplayName")?)?;
     let kind = rules::app_type(required(parameters, "AppType")?)?;
     let text = |name| optional(parameters, name);
-    let scopes = rules::scopes(
-        "PredefinedScopes",
-        text("PredefinedScopes").unwrap_or_default(),
-    )?;
-    let required_scopes =
-        rules::scopes("RequiredScopes", text("RequiredScopes").unwrap_or_default())?;
+    let scopes = rules::scopes("PredefinedScopes", text("PredefinedScopes").unwrap_or_default())?;
+    let required_scopes = rules::scopes("RequiredScopes", text("RequiredScopes").unwrap_or_default())?;
     if let Some(extra) = required_scopes.iter().find(|scope| !scopes.contains(scope)) {
         let why = format!("{extra} is not among PredefinedScopes");
         return Err(ApiError::invalid("RequiredScopes", &why));
     }
-    let redirect_uris =
-        rules::redirect_uris("RedirectUris", text("RedirectUris").unwrap_or_default())?;
-    let refresh_default = if kind == AppType::Web {
-        7_776_000
-    } else {
-        2_592_000
-    };
-    let flag = |name: &str, default: bool| {
-        optional(parameters, name).map_or(Ok(default), |value| rules::boolean(name, value))
-    };
+    let redirect_uris = rules::redirect_uris("RedirectUris", text("RedirectUris").unwrap_or_default())?;
+    let refresh_default = if kind == AppType::Web { 7_776_000 } else { 2_592_000 };
+    let flag =
+        |name: &str, default: bool| optional(parameters, name).map_or(Ok(default), |value| rules::boolean(name, value));
     let secret_required = flag("SecretRequired", false)?;
     let now = cloud.now();
     let application = Application {
@@ -67,8 +53,7 @@ pub(crate) fn create(cloud: &Cloud, account: &str, parameters: &Pairs) -> Result
         redirect_uris,
         scopes,
         required_scopes,
-        access_token_validity: text("AccessTokenValidity")
-            .map_or(Ok(3600), rules::access_token_validity)?,
+        access_token_validity: text("AccessTokenValidity").map_or(Ok(3600), rules::access_token_validity)?,
         refresh_token_validity: text("RefreshTokenValidity")
             .map_or(Ok(refresh_default), rules::refresh_token_validity)?,
         protocol_version: rules::protocol_version(text("ProtocolVersion").unwrap_or("2.0"))?,
@@ -80,10 +65,7 @@ pub(crate) fn create(cloud: &Cloud, account: &str, parameters: &Pairs) -> Result
         updated: now,
     };
     let mut applications = cloud.state.applications.lock();
-    if applications
-        .of(account)
-        .any(|own| own.name == application.name)
-    {
+    if applications.of(account).any(|own| own.name == application.name) {
         let text = "The application already exists.";
         return Err(ApiError::new(409, "EntityAlreadyExists.Application", text));
     }
@@ -100,30 +82,13 @@ pub(crate) fn create(cloud: &Cloud, account: &str, parameters: &Pairs) -> Result
 pub(crate) fn update(cloud: &Cloud, account: &str, parameters: &Pairs) -> Result<Value, ApiError> {
     let id = required(parameters, "AppId")?;
     let text = |name| optional(parameters, name);
-    let display_name = text("NewDisplayName")
-        .map(rules::display_name)
-        .transpose()?;
-    let uris = text("NewRedirectUris")
-        .map(|value| rules::redirect_uris("NewRedirectUris", value))
-        .transpose()?;
-    let scopes = |name| {
-        text(name)
-            .map(|value| rules::scopes(name, value))
-            .transpose()
-    };
-    let (predefined, required_scopes) =
-        (scopes("NewPredefinedScopes")?, scopes("NewRequiredScopes")?);
-    let access = text("NewAccessTokenValidity")
-        .map(rules::access_token_validity)
-        .transpose()?;
-    let refresh = text("NewRefreshTokenValidity")
-        .map(rules::refresh_token_validity)
-        .transpose()?;
-    let flag = |name| {
-        text(name)
-            .map(|value| rules::boolean(name, value))
-            .transpose()
-    };
+    let display_name = text("NewDisplayName").map(rules::display_name).transpose()?;
+    let uris = text("NewRedirectUris").map(|value| rules::redirect_uris("NewRedirectUris", value)).transpose()?;
+    let scopes = |name| text(name).map(|value| rules::scopes(name, value)).transpose();
+    let (predefined, required_scopes) = (scopes("NewPredefinedScopes")?, scopes("NewRequiredScopes")?);
+    let access = text("NewAccessTokenValidity").map(rules::access_token_validity).transpose()?;
+    let refresh = text("NewRefreshTokenValidity").map(rules::refresh_token_validity).transpose()?;
+    let flag = |name| text(name).map(|value| rules::boolean(name, value)).transpose();
     let (multi_tenant, secret_required) = (flag("NewIsMultiTenant")?, flag("NewSecretRequired")?);
 
     let now = cloud.now();
@@ -136,17 +101,12 @@ pub(crate) fn update(cloud: &Cloud, account: &str, parameters: &Pairs) -> Result
     own.access_token_validity = access.unwrap_or(own.access_token_validity);
     own.refresh_token_validity = refresh.unwrap_or(own.refresh_token_validity);
     own.multi_tenant = multi_tenant.unwrap_or(own.multi_tenant);
-    own.secret_required =
-        secret_required.unwrap_or(own.secret_required) || own.kind != AppType::Native;
+    own.secret_required = secret_required.unwrap_or(own.secret_required) || own.kind != AppType::Native;
     own.updated = now;
     Ok(json!({ "Application": own.to_json() }))
 }
 
 pub(crate) fn delete(cloud: &Cloud, account: &str, parameters: &Pairs) -> Result<Value, ApiError> {
     let id = required(parameters, "AppId")?;
-    if cloud.state.applications.lock().remove(account, id) {
-        Ok(json!({}))
-    } else {
-        Err(not_found())
-    }
+    if cloud.state.applications.lock().remove(account, id) { Ok(json!({})) } else { Err(not_found()) }
 }

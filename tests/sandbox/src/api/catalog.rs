@@ -20,46 +20,25 @@ pub(crate) fn servers(cloud: &Cloud, account: &str, parameters: &Pairs) -> Resul
     let settings = cloud.state.settings.lock().clone();
     let number = |name: &str| {
         optional(parameters, name)
-            .map(|value| {
-                value
-                    .parse::<usize>()
-                    .map_err(|_| ApiError::invalid(name, "not a number"))
-            })
+            .map(|value| value.parse::<usize>().map_err(|_| ApiError::invalid(name, "not a number")))
             .transpose()
     };
-    let size = number("maxResults")?
-        .unwrap_or(settings.page_size)
-        .clamp(1, settings.page_size);
+    let size = number("maxResults")?.unwrap_or(settings.page_size).clamp(1, settings.page_size);
     let start = match optional(parameters, "nextToken") {
-        Some(token) => {
-            read_token(token).ok_or_else(|| ApiError::invalid("nextToken", "not issued here"))?
-        }
+        Some(token) => read_token(token).ok_or_else(|| ApiError::invalid("nextToken", "not issued here"))?,
         None => number("skip")?.unwrap_or(0),
     };
-    let filter =
-        |name: &str, value: &str| optional(parameters, name).is_none_or(|wanted| wanted == value);
+    let filter = |name: &str, value: &str| optional(parameters, name).is_none_or(|wanted| wanted == value);
     let all: Vec<Listed> = listed(cloud, account)
         .into_iter()
         .filter(|server| server.entry.source != "core")
-        .filter(|server| {
-            filter("id", &server.entry.id) && filter("sourceType", server.entry.source)
-        })
-        .filter(|server| {
-            optional(parameters, "keyword").is_none_or(|word| server.entry.name.contains(word))
-        })
+        .filter(|server| filter("id", &server.entry.id) && filter("sourceType", server.entry.source))
+        .filter(|server| optional(parameters, "keyword").is_none_or(|word| server.entry.name.contains(word)))
         .collect();
     let end = start.saturating_add(size);
-    let page: Vec<Value> = all
-        .iter()
-        .skip(start)
-        .take(size)
-        .map(|server| entry(server, &settings.public_base, cloud.now()))
-        .collect();
-    let next = if end < all.len() {
-        write_token(end)
-    } else {
-        String::new()
-    };
+    let page: Vec<Value> =
+        all.iter().skip(start).take(size).map(|server| entry(server, &settings.public_base, cloud.now())).collect();
+    let next = if end < all.len() { write_token(end) } else { String::new() };
     Ok(json!({
         "totalCount": all.len(),
         "maxResults": size,
@@ -127,10 +106,7 @@ mod tests {
     #[test]
     fn page_tokens_hold_what_must_be_encoded() {
         let token = write_token(1);
-        assert!(
-            token.contains('+') && token.contains('/') && token.ends_with('='),
-            "{token}"
-        );
+        assert!(token.contains('+') && token.contains('/') && token.ends_with('='), "{token}");
         assert_eq!(read_token(&token), Some(1));
         assert_eq!(read_token(&token.replace('+', " ")), None);
     }

@@ -19,13 +19,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            message: message.into(),
-            denied: None,
-            retry_after: None,
-        }
+        Self { status, code: code.to_owned(), message: message.into(), denied: None, retry_after: None }
     }
 
     pub(crate) fn missing(parameter: &str) -> Self {
@@ -82,14 +76,9 @@ pub(crate) fn recommend(code: &str, product: &str, request_id: &str) -> String {
 impl From<Malformed> for ApiError {
     fn from(why: Malformed) -> Self {
         match why {
-            Malformed::Unsigned => Self::new(
-                400,
-                "MissingAccessKeyId",
-                "AccessKeyId is mandatory for this action.",
-            ),
+            Malformed::Unsigned => Self::new(400, "MissingAccessKeyId", "AccessKeyId is mandatory for this action."),
             Malformed::Incomplete(part) => {
-                let text =
-                    format!("The request signature does not conform to Aliyun standards: {part}.");
+                let text = format!("The request signature does not conform to Aliyun standards: {part}.");
                 Self::new(400, "IncompleteSignature", text)
             }
             Malformed::Timestamp => {

@@ -37,20 +37,8 @@ struct Action {
 
 fn action(name: &str) -> Option<Action> {
     const RPC: &[&str] = &["GET", "POST"];
-    let ims = |permission| Action {
-        version: "2019-08-15",
-        permission,
-        product: "Ims",
-        path: "/",
-        methods: RPC,
-    };
-    let sts = |permission| Action {
-        version: "2015-04-01",
-        permission,
-        product: "Sts",
-        path: "/",
-        methods: RPC,
-    };
+    let ims = |permission| Action { version: "2019-08-15", permission, product: "Ims", path: "/", methods: RPC };
+    let sts = |permission| Action { version: "2015-04-01", permission, product: "Sts", path: "/", methods: RPC };
     let mcp = |permission, path| Action {
         version: "2024-11-30",
         permission,
@@ -74,10 +62,7 @@ fn action(name: &str) -> Option<Action> {
             methods: RPC,
         },
         "ListApiMcpServers" => mcp("openapiexplorer:ListApiMcpServers", "/apimcpservers"),
-        "ListApiMcpServerCores" => mcp(
-            "openapiexplorer:ListApiMcpServerCores",
-            "/apimcpservercores",
-        ),
+        "ListApiMcpServerCores" => mcp("openapiexplorer:ListApiMcpServerCores", "/apimcpservercores"),
         _ => return None,
     })
 }
@@ -87,28 +72,16 @@ pub(crate) async fn handle(cloud: &Cloud, request: &Received) -> Response {
     let query = decode_pairs(request.head.query().as_bytes());
     let mut parameters = query.clone();
     parameters.extend(request.form());
-    let name = request
-        .head
-        .text("x-acs-action")
-        .or_else(|| text(&parameters, "Action"))
-        .unwrap_or_default()
-        .to_owned();
+    let name = request.head.text("x-acs-action").or_else(|| text(&parameters, "Action")).unwrap_or_default().to_owned();
     let known = action(&name);
     let form = Form {
         json: wants_json(request, &parameters),
         lower_case: known.as_ref().is_some_and(|action| action.path != "/"),
-        product: known
-            .as_ref()
-            .map_or("OpenAPIExplorer", |action| action.product),
+        product: known.as_ref().map_or("OpenAPIExplorer", |action| action.product),
         host: request.head.text("host").unwrap_or_default().to_owned(),
         action: name.clone(),
     };
-    cloud.count(|counts| {
-        bump(
-            &mut counts.api,
-            if known.is_some() { &name } else { "unknown" },
-        )
-    });
+    cloud.count(|counts| bump(&mut counts.api, if known.is_some() { &name } else { "unknown" }));
     let request_id = random::request_id();
     let fault = cloud.state.faults.lock().take_api();
     let outcome = match fault {
@@ -145,9 +118,7 @@ fn injected(fault: &ApiFault, action: Option<&Action>) -> ApiError {
             error.retry_after = *retry_after_ms;
             error
         }
-        ApiFault::Denied => {
-            ApiError::no_permission(action.map_or("*", |action| action.permission), "")
-        }
+        ApiFault::Denied => ApiError::no_permission(action.map_or("*", |action| action.permission), ""),
         _ => {
             let text = "The request has failed due to a temporary failure of the server.";
             ApiError::new(503, "ServiceUnavailable", text)
@@ -158,12 +129,7 @@ fn injected(fault: &ApiFault, action: Option<&Action>) -> ApiError {
 fn html() -> Response {
     let page = "<html><head><title>502 Bad Gateway</title></head><body>\
                 <center><h1>502 Bad Gateway</h1></center><hr></body></html>";
-    (
-        StatusCode::BAD_GATEWAY,
-        [(CONTENT_TYPE, "text/html")],
-        Body::from(page),
-    )
-        .into_response()
+    (StatusCode::BAD_GATEWAY, [(CONTENT_TYPE, "text/html")], Body::from(page)).into_response()
 }
 
 fn perform(
@@ -178,34 +144,19 @@ fn perform(
     if head.path() != action.path || !action.methods.contains(&head.method.as_str()) {
         return Err(ApiError::unknown_action());
     }
-    let version = head
-        .text("x-acs-version")
-        .or_else(|| text(parameters, "Version"));
+    let version = head.text("x-acs-version").or_else(|| text(parameters, "Version"));
     if version != Some(action.version) {
-        return Err(ApiError::new(
-            400,
-            "InvalidVersion",
-            "Specified parameter Version is not valid.",
-        ));
+        return Err(ApiError::new(400, "InvalidVersion", "Specified parameter Version is not valid."));
     }
     let claim = Claim::read(request)?;
-    let caller = cloud
-        .state
-        .accounts
-        .lock()
-        .authenticate(&claim, cloud.now())?;
+    let caller = cloud.state.accounts.lock().authenticate(&claim, cloud.now())?;
     if name != "GetCallerIdentity" {
         caller.require(action.permission)?; // asking who one is needs no permission
     }
     dispatch(cloud, &caller, name, parameters)
 }
 
-fn dispatch(
-    cloud: &Cloud,
-    caller: &Caller,
-    name: &str,
-    parameters: &Pairs,
-) -> Result<Value, ApiError> {
+fn dispatch(cloud: &Cloud, caller: &Caller, name: &str, parameters: &Pairs) -> Result<Value, ApiError> {
     let account = caller.key.account.as_str();
     match name {
         "ListApplications" => Ok(applications::list(cloud, account)),

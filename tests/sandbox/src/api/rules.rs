@@ -18,10 +18,7 @@ pub(crate) fn optional<'a>(parameters: &'a Pairs, name: &str) -> Option<&'a str>
 pub(crate) fn app_name(value: &str) -> Result<String, ApiError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if value.len() > 64 || !value.bytes().all(plain) {
-        return Err(ApiError::invalid(
-            "AppName",
-            "at most 64 letters, digits, '.', '_' or '-'",
-        ));
+        return Err(ApiError::invalid("AppName", "at most 64 letters, digits, '.', '_' or '-'"));
     }
     Ok(value.to_owned())
 }
@@ -35,8 +32,7 @@ pub(crate) fn display_name(value: &str) -> Result<String, ApiError> {
 }
 
 pub(crate) fn app_type(value: &str) -> Result<AppType, ApiError> {
-    AppType::parse(value)
-        .ok_or_else(|| ApiError::invalid("AppType", "WebApp, NativeApp or ServerApp"))
+    AppType::parse(value).ok_or_else(|| ApiError::invalid("AppType", "WebApp, NativeApp or ServerApp"))
 }
 
 pub(crate) fn protocol_version(value: &str) -> Result<String, ApiError> {
@@ -58,11 +54,7 @@ pub(crate) fn refresh_token_validity(value: &str) -> Result<i64, ApiError> {
 
 fn seconds(name: &str, value: &str, least: i64, most: i64) -> Result<i64, ApiError> {
     let in_range = |number: &i64| (least..=most).contains(number);
-    value
-        .parse()
-        .ok()
-        .filter(in_range)
-        .ok_or_else(|| ApiError::invalid(name, &format!("{least} to {most} seconds")))
+    value.parse().ok().filter(in_range).ok_or_else(|| ApiError::invalid(name, &format!("{least} to {most} seconds")))
 }
 
 pub(crate) fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
@@ -76,10 +68,7 @@ pub(crate) fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
 /// Values separated by `;`, each a scope the cloud knows.
 pub(crate) fn scopes(name: &str, value: &str) -> Result<Vec<String>, ApiError> {
     let scopes = list(value);
-    match scopes
-        .iter()
-        .find(|scope| !SCOPES.iter().any(|(known, _)| known == scope))
-    {
+    match scopes.iter().find(|scope| !SCOPES.iter().any(|(known, _)| known == scope)) {
         Some(unknown) => Err(ApiError::invalid(name, &format!("unknown scope {unknown}"))),
         None => Ok(scopes),
     }
@@ -89,18 +78,9 @@ pub(crate) fn scopes(name: &str, value: &str) -> Result<Vec<String>, ApiError> {
 pub(crate) fn redirect_uris(name: &str, value: &str) -> Result<Vec<String>, ApiError> {
     let uris = list(value);
     let absolute = |uri: &String| url::Url::parse(uri).is_ok_and(|uri| uri.fragment().is_none());
-    if uris.iter().all(absolute) {
-        Ok(uris)
-    } else {
-        Err(ApiError::invalid(name, "absolute URIs without a fragment"))
-    }
+    if uris.iter().all(absolute) { Ok(uris) } else { Err(ApiError::invalid(name, "absolute URIs without a fragment")) }
 }
 
 fn list(value: &str) -> Vec<String> {
-    value
-        .split(';')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect()
+    value.split(';').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }

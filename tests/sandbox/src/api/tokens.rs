@@ -38,23 +38,14 @@ pub(crate) fn caller_identity(caller: &Caller) -> Value {
 }
 
 /// Temporary keys of a role of the caller's own account.
-pub(crate) fn assume_role(
-    cloud: &Cloud,
-    caller: &Caller,
-    parameters: &Pairs,
-) -> Result<Value, ApiError> {
+pub(crate) fn assume_role(cloud: &Cloud, caller: &Caller, parameters: &Pairs) -> Result<Value, ApiError> {
     let arn = required(parameters, "RoleArn")?;
     let session_name = required(parameters, "RoleSessionName")?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".@-_".contains(&byte);
     if !(2..=64).contains(&session_name.len()) || !session_name.bytes().all(plain) {
-        return Err(ApiError::invalid(
-            "RoleSessionName",
-            "2 to 64 letters, digits or .@-_",
-        ));
+        return Err(ApiError::invalid("RoleSessionName", "2 to 64 letters, digits or .@-_"));
     }
-    let duration = optional(parameters, "DurationSeconds")
-        .unwrap_or("3600")
-        .parse::<i64>();
+    let duration = optional(parameters, "DurationSeconds").unwrap_or("3600").parse::<i64>();
     let duration = duration
         .ok()
         .filter(|seconds| (900..=3600).contains(seconds))
@@ -77,11 +68,7 @@ pub(crate) fn assume_role(
         }),
         denied: caller.key.denied.clone(),
     };
-    let token = key
-        .session
-        .as_ref()
-        .map_or("", |session| session.token.as_str())
-        .to_owned();
+    let token = key.session.as_ref().map_or("", |session| session.token.as_str()).to_owned();
     cloud.issued(&key.secret);
     cloud.issued(&token);
     let answer = json!({
@@ -101,19 +88,10 @@ pub(crate) fn assume_role(
 }
 
 /// A bearer token from an access key alone. `ExpiresIn` is a string in the real answer.
-pub(crate) fn generate_access_token(
-    cloud: &Cloud,
-    caller: &Caller,
-    parameters: &Pairs,
-) -> Result<Value, ApiError> {
+pub(crate) fn generate_access_token(cloud: &Cloud, caller: &Caller, parameters: &Pairs) -> Result<Value, ApiError> {
     let client_id = required(parameters, "ClientId")?;
     let scope = required(parameters, "Scope")?;
-    let registered = cloud
-        .state
-        .applications
-        .lock()
-        .by_client_id(client_id)
-        .is_some();
+    let registered = cloud.state.applications.lock().by_client_id(client_id).is_some();
     if !registered && !OFFICIAL_CLIENTS.contains(&client_id) {
         let text = "The application does not exist.";
         return Err(ApiError::new(404, "EntityNotExist.Application", text));
@@ -121,12 +99,7 @@ pub(crate) fn generate_access_token(
     if scope != "/internal/acs/openapi" && scope != "/acs/mcp-server" {
         return Err(ApiError::invalid("Scope", "not a scope of this client"));
     }
-    let life = cloud
-        .state
-        .settings
-        .lock()
-        .access_token_life
-        .unwrap_or(GENERATED_LIFE);
+    let life = cloud.state.settings.lock().access_token_life.unwrap_or(GENERATED_LIFE);
     let token = random::token(180);
     cloud.issued(&token);
     cloud.state.grants.lock().add_access(AccessToken {

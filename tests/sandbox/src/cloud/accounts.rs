@@ -65,23 +65,15 @@ impl Accounts {
             expires_at: i64::MAX,
             role: "sandbox-role/mcp-proxy".to_owned(),
         });
-        let keys = [
-            plain("LTAI5tSandboxAccessKey01", ACCOUNT),
-            plain("LTAI5tSandboxOtherAccount", OTHER_ACCOUNT),
-            temporary,
-        ];
-        Self {
-            keys: keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
-            nonces: HashSet::new(),
-        }
+        let keys =
+            [plain("LTAI5tSandboxAccessKey01", ACCOUNT), plain("LTAI5tSandboxOtherAccount", OTHER_ACCOUNT), temporary];
+        Self { keys: keys.into_iter().map(|key| (key.id.clone(), key)).collect(), nonces: HashSet::new() }
     }
 
     pub(crate) fn secrets(&self) -> BTreeSet<String> {
         let tokens = self.keys.values().filter_map(|key| key.session.as_ref());
         let secrets = self.keys.values().map(|key| key.secret.clone());
-        secrets
-            .chain(tokens.map(|session| session.token.clone()))
-            .collect()
+        secrets.chain(tokens.map(|session| session.token.clone())).collect()
     }
 
     pub(crate) fn add(&mut self, key: AccessKey) {
@@ -108,22 +100,16 @@ impl Accounts {
     /// A nonce is burnt only by a request whose signature is right: otherwise anybody could
     /// burn the nonces of others.
     pub(crate) fn authenticate(&mut self, claim: &Claim, now: i64) -> Result<Caller, ApiError> {
-        let key = self.keys.get(&claim.access_key_id).ok_or_else(|| {
-            ApiError::new(
-                404,
-                "InvalidAccessKeyId.NotFound",
-                "Specified access key is not found.",
-            )
-        })?;
+        let key = self
+            .keys
+            .get(&claim.access_key_id)
+            .ok_or_else(|| ApiError::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."))?;
         if !key.active {
             let text = "Specified access key is disabled.";
             return Err(ApiError::new(403, "InvalidAccessKeyId.Inactive", text));
         }
         if (claim.signed_at - now).abs() > ALLOWED_SKEW {
-            let text = format!(
-                "Specified time stamp or date value is expired. Server time is {}.",
-                iso8601(now)
-            );
+            let text = format!("Specified time stamp or date value is expired. Server time is {}.", iso8601(now));
             return Err(ApiError::new(400, "InvalidTimeStamp.Expired", text));
         }
         let nonce = (claim.access_key_id.clone(), claim.nonce.clone());
@@ -159,21 +145,15 @@ fn check_session(key: &AccessKey, claim: &Claim, now: i64) -> Result<(), ApiErro
             "InvalidSecurityToken.MismatchWithAccessKey",
             "Specified SecurityToken mismatch with the AccessKey.",
         )),
-        (Some(_), None) => Err(ApiError::new(
-            400,
-            "MissingSecurityToken",
-            "SecurityToken is mandatory for this action.",
-        )),
-        (Some(session), Some(token)) if session.token != *token => Err(ApiError::new(
-            403,
-            "InvalidSecurityToken.Malformed",
-            "Specified SecurityToken is malformed.",
-        )),
-        (Some(session), Some(_)) if session.expires_at <= now => Err(ApiError::new(
-            403,
-            "InvalidSecurityToken.Expired",
-            "Specified SecurityToken is expired.",
-        )),
+        (Some(_), None) => {
+            Err(ApiError::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action."))
+        }
+        (Some(session), Some(token)) if session.token != *token => {
+            Err(ApiError::new(403, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed."))
+        }
+        (Some(session), Some(_)) if session.expires_at <= now => {
+            Err(ApiError::new(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."))
+        }
         (Some(_), Some(_)) => Ok(()),
     }
 }

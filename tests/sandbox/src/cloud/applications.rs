@@ -9,10 +9,7 @@ pub(crate) const SCOPES: [(&str, &str); 4] = [
     ("openid", "Obtain the OpenID of the user"),
     ("aliuid", "Obtain the Alibaba Cloud account id of the user"),
     ("profile", "Obtain the name of the user"),
-    (
-        "/acs/mcp-server",
-        "Access Alibaba Cloud OpenAPI MCP servers",
-    ),
+    ("/acs/mcp-server", "Access Alibaba Cloud OpenAPI MCP servers"),
 ];
 
 /// Most applications an account may have.
@@ -73,10 +70,7 @@ impl Application {
             .scopes
             .iter()
             .map(|name| {
-                let text = SCOPES
-                    .iter()
-                    .find(|(own, _)| own == name)
-                    .map_or("", |(_, text)| text);
+                let text = SCOPES.iter().find(|(own, _)| own == name).map_or("", |(_, text)| text);
                 let required = self.required_scopes.contains(name);
                 json!({ "Name": name, "Description": text, "Required": required })
             })
@@ -115,9 +109,7 @@ impl Applications {
     }
 
     pub(crate) fn get_mut(&mut self, account: &str, id: &str) -> Option<&mut Application> {
-        self.0
-            .iter_mut()
-            .find(|app| app.account == account && app.id == id)
+        self.0.iter_mut().find(|app| app.account == account && app.id == id)
     }
 
     pub(crate) fn by_client_id_mut(&mut self, id: &str) -> Option<&mut Application> {

@@ -134,10 +134,7 @@ fn take<F: Clone>(armed: &mut Option<Armed<F>>) -> Option<F> {
             *armed = None;
             None
         }
-        Some(Armed {
-            fault,
-            left: Some(left),
-        }) => {
+        Some(Armed { fault, left: Some(left) }) => {
             *left -= 1;
             Some(fault.clone())
         }

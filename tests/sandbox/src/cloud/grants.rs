@@ -125,10 +125,7 @@ impl Grants {
     /// The live access token of this text.
     pub(crate) fn valid(&self, token: &str, now: i64) -> Result<&AccessToken, Unacceptable> {
         let found = self.access_token(token).ok_or(Unacceptable::Unknown)?;
-        let revoked = found
-            .grant
-            .and_then(|id| self.grant(id))
-            .is_some_and(|grant| grant.revoked);
+        let revoked = found.grant.and_then(|id| self.grant(id)).is_some_and(|grant| grant.revoked);
         if found.revoked || revoked || found.expires_at <= now {
             return Err(Unacceptable::Expired);
         }
@@ -136,17 +133,9 @@ impl Grants {
     }
 
     /// The same, when it is of the kind that opens the gateway.
-    pub(crate) fn valid_for_mcp(
-        &self,
-        token: &str,
-        now: i64,
-    ) -> Result<&AccessToken, Unacceptable> {
+    pub(crate) fn valid_for_mcp(&self, token: &str, now: i64) -> Result<&AccessToken, Unacceptable> {
         let found = self.valid(token, now)?;
-        if found.for_mcp {
-            Ok(found)
-        } else {
-            Err(Unacceptable::WrongKind)
-        }
+        if found.for_mcp { Ok(found) } else { Err(Unacceptable::WrongKind) }
     }
 
     pub(crate) fn revoke_access(&mut self, token: &str) {
@@ -168,22 +157,13 @@ impl Grants {
         for token in self.refresh.iter_mut().filter(|token| token.grant == id) {
             token.dead = true;
         }
-        for token in self
-            .access
-            .iter_mut()
-            .filter(|token| token.grant == Some(id))
-        {
+        for token in self.access.iter_mut().filter(|token| token.grant == Some(id)) {
             token.revoked = true;
         }
     }
 
     pub(crate) fn revoke_all(&mut self) -> usize {
-        let ids: Vec<u64> = self
-            .grants
-            .iter()
-            .filter(|grant| !grant.revoked)
-            .map(|grant| grant.id)
-            .collect();
+        let ids: Vec<u64> = self.grants.iter().filter(|grant| !grant.revoked).map(|grant| grant.id).collect();
         for id in &ids {
             self.revoke_grant(*id);
         }

@@ -27,11 +27,7 @@ impl Cloud {
 
     /// Waits until the counters satisfy a condition; the counters then, or `None` when the
     /// deadline passed first.
-    pub async fn wait_until(
-        &self,
-        condition: impl FnMut(&Counts) -> bool,
-        deadline: Duration,
-    ) -> Option<Counts> {
+    pub async fn wait_until(&self, condition: impl FnMut(&Counts) -> bool, deadline: Duration) -> Option<Counts> {
         let mut receiver = self.state.counts.subscribe();
         let waiting = receiver.wait_for(condition);
         let found = tokio::time::timeout(deadline, waiting).await.ok()?;
@@ -68,11 +64,7 @@ impl Cloud {
     /// Completes the record of a request once its body ended.
     pub(crate) fn record_body(&self, number: u64, length: u64, sha256: Option<String>) {
         let mut records = self.state.records.lock();
-        if let Some(record) = records
-            .iter_mut()
-            .rev()
-            .find(|record| record.number == number)
-        {
+        if let Some(record) = records.iter_mut().rev().find(|record| record.number == number) {
             record.body_length = length;
             record.body_sha256 = sha256;
         }

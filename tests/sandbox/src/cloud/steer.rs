@@ -50,9 +50,7 @@ impl Cloud {
 
     /// Cuts every connection on which the gateway is answering right now; how many.
     pub fn cut_streams(&self) -> usize {
-        self.state
-            .connections
-            .cut(|connection| connection.is_busy())
+        self.state.connections.cut(|connection| connection.is_busy())
     }
 
     /// Sends bytes on every stream of `/lab/hold`; how many streams there are.

@@ -25,10 +25,7 @@ pub(crate) fn check_host_and_origin(cloud: &Cloud, head: &Head) -> Result<(), Bo
     let settings = cloud.state.settings.lock().clone();
     let bases = [&settings.cloud_url, &settings.public_base];
     let mut own: Vec<String> = bases.iter().filter_map(|base| authority(base)).collect();
-    if let Some(port) = Url::parse(&settings.cloud_url)
-        .ok()
-        .and_then(|url| url.port())
-    {
+    if let Some(port) = Url::parse(&settings.cloud_url).ok().and_then(|url| url.port()) {
         own.extend([format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
     }
     own.extend(HOSTS.iter().map(ToString::to_string));
@@ -37,25 +34,16 @@ pub(crate) fn check_host_and_origin(cloud: &Cloud, head: &Head) -> Result<(), Bo
     let host = match hosts.as_slice() {
         [host] => String::from_utf8_lossy(host).to_ascii_lowercase(),
         _ => {
-            return Err(Box::new(refuse(
-                StatusCode::BAD_REQUEST,
-                "Exactly one Host is needed",
-            )));
+            return Err(Box::new(refuse(StatusCode::BAD_REQUEST, "Exactly one Host is needed")));
         }
     };
     if !own.contains(&host) {
-        return Err(Box::new(refuse(
-            StatusCode::FORBIDDEN,
-            "Host is not allowed",
-        )));
+        return Err(Box::new(refuse(StatusCode::FORBIDDEN, "Host is not allowed")));
     }
     for origin in head.all("origin") {
         let origin = String::from_utf8_lossy(origin).into_owned();
         if !own.iter().any(|name| origin == format!("https://{name}")) {
-            return Err(Box::new(refuse(
-                StatusCode::FORBIDDEN,
-                "Origin is not allowed",
-            )));
+            return Err(Box::new(refuse(StatusCode::FORBIDDEN, "Origin is not allowed")));
         }
     }
     if head.all("authorization").count() > 1 {
@@ -68,10 +56,7 @@ pub(crate) fn check_host_and_origin(cloud: &Cloud, head: &Head) -> Result<(), Bo
 fn authority(base: &str) -> Option<String> {
     let url = Url::parse(base).ok()?;
     let host = url.host_str()?.to_owned();
-    Some(
-        url.port()
-            .map_or(host.clone(), |port| format!("{host}:{port}")),
-    )
+    Some(url.port().map_or(host.clone(), |port| format!("{host}:{port}")))
 }
 
 /// The account whose token the request carries.
@@ -99,10 +84,7 @@ pub(crate) fn check_bearer(cloud: &Cloud, head: &Head) -> Result<String, Box<Res
 pub(crate) fn unauthorized(head: &Head, text: &str) -> Response {
     let mut response = refuse(StatusCode::UNAUTHORIZED, text);
     let host = head.text("host").unwrap_or_default();
-    let metadata = format!(
-        "https://{host}/.well-known/oauth-protected-resource{}",
-        head.path()
-    );
+    let metadata = format!("https://{host}/.well-known/oauth-protected-resource{}", head.path());
     let value = format!("Bearer resource_metadata=\"{metadata}\"");
     if let Ok(value) = HeaderValue::from_str(&value) {
         response.headers_mut().insert(WWW_AUTHENTICATE, value);

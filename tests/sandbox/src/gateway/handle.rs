@@ -34,12 +34,7 @@ impl Gateway {
     }
 
     /// Answers one request.
-    pub(crate) async fn handle(
-        &self,
-        head: &Head,
-        connection: &Arc<Connection>,
-        request: Request<Body>,
-    ) -> Response {
+    pub(crate) async fn handle(&self, head: &Head, connection: &Arc<Connection>, request: Request<Body>) -> Response {
         self.cloud.count(|counts| counts.gateway_requests += 1);
         let (response, cut_after) = match self.admitted(head) {
             Ok(account) => self.answer(&account, head, connection, request).await,
@@ -80,10 +75,7 @@ impl Gateway {
         let cut_after = match fault {
             None => None,
             Some(GatewayFault::CutAfter { bytes }) => Some(bytes),
-            Some(GatewayFault::Status {
-                status,
-                retry_after,
-            }) => {
+            Some(GatewayFault::Status { status, retry_after }) => {
                 return (unavailable(status, retry_after), None);
             }
             Some(GatewayFault::CutBefore) => {
@@ -112,26 +104,16 @@ impl Gateway {
         }
         match find(&self.cloud, account, path) {
             None => admit::not_found(head),
-            Some((server, Transport::Streamable)) => {
-                self.backends
-                    .streamable(server.entry.backend, request)
-                    .await
-            }
-            Some((server, Transport::Sse)) => {
-                self.backends.open_sse(&server, head, request.method())
-            }
-            Some((server, Transport::Message)) => {
-                self.backends.post_message(&server, head, request).await
-            }
+            Some((server, Transport::Streamable)) => self.backends.streamable(server.entry.backend, request).await,
+            Some((server, Transport::Sse)) => self.backends.open_sse(&server, head, request.method()),
+            Some((server, Transport::Message)) => self.backends.post_message(&server, head, request).await,
         }
     }
 
     /// RFC 9728 and RFC 8414 documents, as the real gateway publishes them.
     fn metadata(&self, head: &Head) -> Response {
         let settings = self.cloud.state.settings.lock().clone();
-        let resource = head
-            .path()
-            .strip_prefix("/.well-known/oauth-protected-resource");
+        let resource = head.path().strip_prefix("/.well-known/oauth-protected-resource");
         let base = &settings.cloud_url;
         if let Some(resource) = resource {
             return json_ok(&json!({
@@ -141,10 +123,7 @@ impl Gateway {
                 "scopes_supported": ["/acs/mcp-server"],
             }));
         }
-        if head
-            .path()
-            .starts_with("/.well-known/oauth-authorization-server")
-        {
+        if head.path().starts_with("/.well-known/oauth-authorization-server") {
             return json_ok(&json!({
                 "issuer": base,
                 "authorization_endpoint": format!("{}/oauth2/v1/auth", settings.page_url),
@@ -158,16 +137,9 @@ impl Gateway {
         admit::not_found(head)
     }
 
-    fn observe(
-        &self,
-        response: Response,
-        connection: &Arc<Connection>,
-        cut_after: Option<u64>,
-    ) -> Response {
-        let is_stream = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    fn observe(&self, response: Response, connection: &Arc<Connection>, cut_after: Option<u64>) -> Response {
+        let is_stream =
+            response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         let (parts, body) = response.into_parts();
         let (cloud, connection) = (self.cloud.clone(), Arc::clone(connection));
         let body = Observed::new(body, cloud, connection, is_stream, cut_after);

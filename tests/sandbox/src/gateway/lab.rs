@@ -38,9 +38,7 @@ pub(crate) async fn answer(cloud: &Cloud, head: &Head, request: Request<Body>) -
             eol: answers::Eol::parse(text(&query, "eol").unwrap_or("lf")),
             unterminated: text(&query, "unterminated") == Some("1"),
         }))),
-        ["hold"] => events(Body::from_stream(answers::hold(
-            cloud.state.holds.subscribe(),
-        ))),
+        ["hold"] => events(Body::from_stream(answers::hold(cloud.state.holds.subscribe()))),
         ["echo"] => echo(head, request).await,
         ["status", code] => status(code, head),
         ["redirect"] => redirect(&query),
@@ -55,16 +53,11 @@ pub(crate) async fn answer(cloud: &Cloud, head: &Head, request: Request<Body>) -
 }
 
 fn number(query: &Pairs, name: &str, default: u64) -> u64 {
-    text(query, name)
-        .and_then(|value| value.parse().ok())
-        .unwrap_or(default)
+    text(query, name).and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
 fn events(body: Body) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "text/event-stream"),
-        (http::header::CACHE_CONTROL, "no-cache"),
-    ];
+    let headers = [(CONTENT_TYPE, "text/event-stream"), (http::header::CACHE_CONTROL, "no-cache")];
     (headers, body).into_response()
 }
 
@@ -72,9 +65,7 @@ fn events(body: Body) -> Response {
 fn bytes(length: u64) -> Response {
     let body = Body::new(answers::Pattern::new(length));
     let mut response = ([(CONTENT_TYPE, "application/octet-stream")], body).into_response();
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 
@@ -119,19 +110,13 @@ async fn echo(head: &Head, request: Request<Body>) -> Response {
 }
 
 fn status(code: &str, head: &Head) -> Response {
-    let Some(code) = code
-        .parse()
-        .ok()
-        .and_then(|code| StatusCode::from_u16(code).ok())
-    else {
+    let Some(code) = code.parse().ok().and_then(|code| StatusCode::from_u16(code).ok()) else {
         return admit::not_found(head);
     };
     if code == StatusCode::UNAUTHORIZED {
         return admit::unauthorized(head, "Refused on request");
     }
-    let no_body = code.is_informational()
-        || code == StatusCode::NO_CONTENT
-        || code == StatusCode::NOT_MODIFIED;
+    let no_body = code.is_informational() || code == StatusCode::NO_CONTENT || code == StatusCode::NOT_MODIFIED;
     if no_body {
         return code.into_response();
     }
@@ -141,14 +126,11 @@ fn status(code: &str, head: &Head) -> Response {
 
 fn redirect(query: &Pairs) -> Response {
     let code = u16::try_from(number(query, "code", 307)).ok();
-    let code = code
-        .and_then(|code| StatusCode::from_u16(code).ok())
-        .filter(StatusCode::is_redirection);
+    let code = code.and_then(|code| StatusCode::from_u16(code).ok()).filter(StatusCode::is_redirection);
     let target = HeaderValue::from_str(text(query, "to").unwrap_or("/lab/echo"));
     match (code, target) {
         (Some(code), Ok(target)) => {
-            let body =
-                Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());
+            let body = Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());
             (code, [(LOCATION, target)], body).into_response()
         }
         _ => admit::refuse(StatusCode::BAD_REQUEST, "code or to cannot be used"),

@@ -32,10 +32,7 @@ impl Body for Pattern {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if self.at == self.length {
             return Poll::Ready(None);
         }
@@ -55,10 +52,7 @@ impl Body for Pattern {
 }
 
 /// Numbered lines, the first at once, the others after a gap each.
-pub(crate) fn trickle(
-    chunks: u64,
-    gap: Duration,
-) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
+pub(crate) fn trickle(chunks: u64, gap: Duration) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
     stream::iter(0..chunks).then(move |number| async move {
         if number > 0 {
             tokio::time::sleep(gap).await;
@@ -104,9 +98,7 @@ pub(crate) struct EventShape {
 }
 
 /// `id`, `event` and `data` lines; the stream ends after the last event.
-pub(crate) fn events(
-    shape: &EventShape,
-) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
+pub(crate) fn events(shape: &EventShape) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
     let shape = *shape;
     let eol = shape.eol.text();
     stream::iter(0..shape.events).then(move |number| async move {
@@ -114,20 +106,14 @@ pub(crate) fn events(
             tokio::time::sleep(shape.gap).await;
         }
         let last = number + 1 == shape.events;
-        let end = if last && shape.unterminated {
-            String::new()
-        } else {
-            format!("{eol}{eol}")
-        };
+        let end = if last && shape.unterminated { String::new() } else { format!("{eol}{eol}") };
         let event = format!("id: {number}{eol}event: lab{eol}data: event {number}{end}");
         Ok(Bytes::from(event))
     })
 }
 
 /// Nothing, until the holds are told something.
-pub(crate) fn hold(
-    told: Receiver<Told>,
-) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
+pub(crate) fn hold(told: Receiver<Told>) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
     stream::unfold(told, |mut told| async move {
         loop {
             match told.recv().await {

@@ -40,38 +40,10 @@ pub(crate) fn defaults() -> Vec<Entry> {
     };
     let tools = "Tools, resources and prompts of every kind";
     vec![
-        entry(
-            "sAnDb0xT00Ls0001",
-            "sandbox-tools",
-            "custom",
-            None,
-            tools,
-            Backend::Tools,
-        ),
-        entry(
-            "sAnDb0xN0Tes0001",
-            "sandbox-notes",
-            "custom",
-            None,
-            "Notes",
-            Backend::Notes,
-        ),
-        entry(
-            "sAnDb0xSyStEm001",
-            "cloudphone",
-            "system",
-            Some("eds-aic"),
-            tools,
-            Backend::Tools,
-        ),
-        entry(
-            "cOrE000000000001",
-            "core",
-            "core",
-            None,
-            tools,
-            Backend::Tools,
-        ),
+        entry("sAnDb0xT00Ls0001", "sandbox-tools", "custom", None, tools, Backend::Tools),
+        entry("sAnDb0xN0Tes0001", "sandbox-notes", "custom", None, "Notes", Backend::Notes),
+        entry("sAnDb0xSyStEm001", "cloudphone", "system", Some("eds-aic"), tools, Backend::Tools),
+        entry("cOrE000000000001", "core", "core", None, tools, Backend::Tools),
     ]
 }
 
@@ -118,9 +90,7 @@ pub(crate) enum Transport {
 pub(crate) fn find(cloud: &Cloud, account: &str, path: &str) -> Option<(Listed, Transport)> {
     if path == "/mcp" {
         // The fixed endpoint that needs no server of one's own.
-        let core = listed(cloud, account)
-            .into_iter()
-            .find(|own| own.entry.source == "core")?;
+        let core = listed(cloud, account).into_iter().find(|own| own.entry.source == "core")?;
         return Some((core, Transport::Streamable));
     }
     let (prefix, last) = path.rsplit_once('/')?;
@@ -130,8 +100,6 @@ pub(crate) fn find(cloud: &Cloud, account: &str, path: &str) -> Option<(Listed, 
         "message" => Transport::Message,
         _ => return None,
     };
-    let server = listed(cloud, account)
-        .into_iter()
-        .find(|own| own.path == prefix)?;
+    let server = listed(cloud, account).into_iter().find(|own| own.path == prefix)?;
     Some((server, transport))
 }

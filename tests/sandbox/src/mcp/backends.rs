@@ -33,17 +33,12 @@ pub(crate) struct Backends {
 impl Backends {
     pub(crate) fn new(cloud: &Cloud) -> Self {
         // The gateway has checked Host and Origin already, for all its paths.
-        let config = StreamableHttpServerConfig::default()
-            .disable_allowed_hosts()
-            .with_max_request_body_bytes(MESSAGE_LIMIT);
+        let config =
+            StreamableHttpServerConfig::default().disable_allowed_hosts().with_max_request_body_bytes(MESSAGE_LIMIT);
         let notebook = Arc::new(Notebook::default());
         let tools = {
             let cloud = cloud.clone();
-            StreamableHttpService::new(
-                move || Ok(Tools::new(cloud.clone())),
-                Arc::default(),
-                config.clone(),
-            )
+            StreamableHttpService::new(move || Ok(Tools::new(cloud.clone())), Arc::default(), config.clone())
         };
         let notes = {
             let (cloud, notebook) = (cloud.clone(), Arc::clone(&notebook));
@@ -53,14 +48,7 @@ impl Backends {
                 config.clone(),
             )
         };
-        Self {
-            cloud: cloud.clone(),
-            config,
-            tools,
-            notes,
-            notebook,
-            sessions: Arc::default(),
-        }
+        Self { cloud: cloud.clone(), config, tools, notes, notebook, sessions: Arc::default() }
     }
 
     /// Streamable HTTP: sessions of the revisions up to 2025-11-25, and none from 2026-07-28 on.
@@ -77,20 +65,12 @@ impl Backends {
         if method != Method::GET {
             return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")]).into_response();
         }
-        let base = match (
-            self.cloud.state.settings.lock().absolute_endpoint,
-            head.text("host"),
-        ) {
+        let base = match (self.cloud.state.settings.lock().absolute_endpoint, head.text("host")) {
             (true, Some(host)) => format!("https://{host}"),
             _ => String::new(),
         };
         match server.entry.backend {
-            Backend::Tools => legacy::open(
-                &self.sessions,
-                Tools::new(self.cloud.clone()),
-                &server.path,
-                &base,
-            ),
+            Backend::Tools => legacy::open(&self.sessions, Tools::new(self.cloud.clone()), &server.path, &base),
             Backend::Notes => {
                 let notes = Notes::new(self.cloud.clone(), Arc::clone(&self.notebook));
                 legacy::open(&self.sessions, notes, &server.path, &base)
@@ -99,12 +79,7 @@ impl Backends {
     }
 
     /// `POST …/message?sessionId=…`.
-    pub(crate) async fn post_message(
-        &self,
-        server: &Listed,
-        head: &Head,
-        request: Request<Body>,
-    ) -> Response {
+    pub(crate) async fn post_message(&self, server: &Listed, head: &Head, request: Request<Body>) -> Response {
         if request.method() != Method::POST {
             return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")]).into_response();
         }

@@ -39,12 +39,7 @@ impl Drop for Session {
 }
 
 /// Opens a session on a server; `base` stands before the path when the endpoint is absolute.
-pub(crate) fn open<H: ServerHandler>(
-    sessions: &Arc<Sessions>,
-    handler: H,
-    path: &str,
-    base: &str,
-) -> Response {
+pub(crate) fn open<H: ServerHandler>(sessions: &Arc<Sessions>, handler: H, path: &str, base: &str) -> Response {
     let id = random::token(32);
     let (to_server, incoming) = mpsc::channel(QUEUE);
     let (outgoing, from_server) = mpsc::channel::<ServerJsonRpcMessage>(QUEUE);
@@ -59,26 +54,16 @@ pub(crate) fn open<H: ServerHandler>(
             Err(error) => tracing::debug!(%error, "an HTTP+SSE session never began"),
         }
     });
-    sessions
-        .0
-        .lock()
-        .insert(id.clone(), (path.to_owned(), to_server));
+    sessions.0.lock().insert(id.clone(), (path.to_owned(), to_server));
     let endpoint = format!("event: endpoint\ndata: {base}{path}/message?sessionId={id}\n\n");
-    let session = Session {
-        id,
-        sessions: Arc::clone(sessions),
-        _server: server,
-    };
+    let session = Session { id, sessions: Arc::clone(sessions), _server: server };
     let first = stream::iter([Ok::<_, Infallible>(Bytes::from(endpoint))]);
-    let rest = stream::unfold(
-        (from_server, session),
-        |(mut from_server, session)| async move {
-            let message = from_server.recv().await?;
-            let json = serde_json::to_string(&message).unwrap_or_default();
-            let event = Bytes::from(format!("event: message\ndata: {json}\n\n"));
-            Some((Ok(event), (from_server, session)))
-        },
-    );
+    let rest = stream::unfold((from_server, session), |(mut from_server, session)| async move {
+        let message = from_server.recv().await?;
+        let json = serde_json::to_string(&message).unwrap_or_default();
+        let event = Bytes::from(format!("event: message\ndata: {json}\n\n"));
+        Some((Ok(event), (from_server, session)))
+    });
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
@@ -90,10 +75,7 @@ pub(crate) fn open<H: ServerHandler>(
 pub(crate) async fn post(sessions: &Sessions, path: &str, id: &str, body: &[u8]) -> Response {
     let sender = {
         let sessions = sessions.0.lock();
-        sessions
-            .get(id)
-            .filter(|(own, _)| own == path)
-            .map(|(_, sender)| sender.clone())
+        sessions.get(id).filter(|(own, _)| own == path).map(|(_, sender)| sender.clone())
     };
     let Some(sender) = sender else {
         return (StatusCode::NOT_FOUND, "session not found").into_response();

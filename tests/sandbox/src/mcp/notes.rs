@@ -7,8 +7,8 @@ use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, Implementation, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
-    Resource, ResourceContents, ServerCapabilities, ServerConfig, Tool,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
+    ResourceContents, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, schemars, tool, tool_router};
@@ -39,11 +39,7 @@ struct Note {
 #[tool_router]
 impl Notes {
     pub(crate) fn new(cloud: Cloud, notebook: Arc<Notebook>) -> Self {
-        Self {
-            cloud,
-            notebook,
-            tool_router: Self::tool_router(),
-        }
+        Self { cloud, notebook, tool_router: Self::tool_router() }
     }
 
     #[tool(description = "Adds a note and returns its URI")]
@@ -70,16 +66,10 @@ impl Notes {
 
 impl ServerHandler for Notes {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_resources()
-            .enable_resources_list_changed()
-            .build();
+        let capabilities =
+            ServerCapabilities::builder().enable_tools().enable_resources().enable_resources_list_changed().build();
         ServerConfig::new(capabilities)
-            .with_server_info(Implementation::new(
-                "sandbox-notes",
-                env!("CARGO_PKG_VERSION"),
-            ))
+            .with_server_info(Implementation::new("sandbox-notes", env!("CARGO_PKG_VERSION")))
             .with_instructions("Notes that are lost at the end")
     }
 
@@ -89,11 +79,8 @@ impl ServerHandler for Notes {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = format!("sandbox-notes/{}", request.name);
-        self.cloud
-            .count(|counts| bump(&mut counts.mcp_calls, &name));
-        self.tool_router
-            .call(ToolCallContext::new(self, request, context))
-            .await
+        self.cloud.count(|counts| bump(&mut counts.mcp_calls, &name));
+        self.tool_router.call(ToolCallContext::new(self, request, context)).await
     }
 
     async fn list_tools(
@@ -114,9 +101,8 @@ impl ServerHandler for Notes {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let count = self.notebook.lock().len();
-        let resources = (1..=count)
-            .map(|number| Resource::new(format!("note://{number}"), format!("note {number}")))
-            .collect();
+        let resources =
+            (1..=count).map(|number| Resource::new(format!("note://{number}"), format!("note {number}"))).collect();
         Ok(ListResourcesResult::with_all_items(resources))
     }
 
@@ -125,16 +111,11 @@ impl ServerHandler for Notes {
         request: ReadResourceRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let number = request
-            .uri
-            .strip_prefix("note://")
-            .and_then(|text| text.parse::<usize>().ok());
+        let number = request.uri.strip_prefix("note://").and_then(|text| text.parse::<usize>().ok());
         let note = number
             .and_then(|number| number.checked_sub(1))
             .and_then(|index| self.notebook.lock().get(index).cloned())
-            .ok_or_else(|| {
-                ErrorData::resource_not_found("no such note", Some(json!({ "uri": request.uri })))
-            })?;
+            .ok_or_else(|| ErrorData::resource_not_found("no such note", Some(json!({ "uri": request.uri }))))?;
         Ok(ReadResourceResult::new(vec![ResourceContents::text(note, request.uri)]).into())
     }
 }

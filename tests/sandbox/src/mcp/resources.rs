@@ -2,9 +2,9 @@
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    GetPromptRequestParams, GetPromptResponse, GetPromptResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, Prompt, PromptArgument, PromptMessage,
-    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Role,
+    GetPromptRequestParams, GetPromptResponse, GetPromptResult, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, Prompt, PromptArgument, PromptMessage, ReadResourceResponse, ReadResourceResult, Resource,
+    ResourceContents, ResourceTemplate, Role,
 };
 use serde_json::json;
 
@@ -17,8 +17,8 @@ pub(crate) fn list() -> ListResourcesResult {
 }
 
 pub(crate) fn templates() -> ListResourceTemplatesResult {
-    let square = ResourceTemplate::new(format!("{SQUARE}{{number}}"), "square")
-        .with_description("The square of a number");
+    let square =
+        ResourceTemplate::new(format!("{SQUARE}{{number}}"), "square").with_description("The square of a number");
     ListResourceTemplatesResult::with_all_items(vec![square])
 }
 
@@ -29,9 +29,7 @@ pub(crate) fn read(uri: &str) -> Result<ReadResourceResponse, ErrorData> {
     };
     let text = match uri {
         README => "A stand-in for the cloud. Nothing here is real.".to_owned(),
-        _ => square().ok_or_else(|| {
-            ErrorData::resource_not_found("no such resource", Some(json!({ "uri": uri })))
-        })?,
+        _ => square().ok_or_else(|| ErrorData::resource_not_found("no such resource", Some(json!({ "uri": uri }))))?,
     };
     Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri)]).into())
 }

@@ -6,12 +6,11 @@ use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::tool::{InputResponses, ToolCallContext};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ElicitRequest,
-    ElicitRequestParams, ElicitationSchema, GetPromptRequestParams, GetPromptResponse,
-    Implementation, InputRequest, InputRequiredResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ElicitRequest, ElicitRequestParams,
+    ElicitationSchema, GetPromptRequestParams, GetPromptResponse, Implementation, InputRequest, InputRequiredResult,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, schemars, tool, tool_router};
@@ -74,10 +73,7 @@ impl Drop for UntilDone {
 #[tool_router]
 impl Tools {
     pub(crate) fn new(cloud: Cloud) -> Self {
-        Self {
-            cloud,
-            tool_router: Self::tool_router(),
-        }
+        Self { cloud, tool_router: Self::tool_router() }
     }
 
     #[tool(description = "Returns its text")]
@@ -93,10 +89,7 @@ impl Tools {
     ) -> Result<CallToolResult, ErrorData> {
         let gap = Duration::try_from_secs_f64(seconds / f64::from(steps.max(1)))
             .map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
-        let mut until_done = UntilDone {
-            cloud: self.cloud.clone(),
-            done: false,
-        };
+        let mut until_done = UntilDone { cloud: self.cloud.clone(), done: false };
         let token = context.meta.get_progress_token();
         for step in 1..=steps {
             tokio::select! {
@@ -114,16 +107,11 @@ impl Tools {
             }
         }
         until_done.done = true;
-        Ok(CallToolResult::success(vec![ContentBlock::text(format!(
-            "{steps} steps"
-        ))]))
+        Ok(CallToolResult::success(vec![ContentBlock::text(format!("{steps} steps"))]))
     }
 
     #[tool(description = "Returns a text of so many bytes")]
-    async fn large(
-        &self,
-        Parameters(Large { bytes }): Parameters<Large>,
-    ) -> Result<String, ErrorData> {
+    async fn large(&self, Parameters(Large { bytes }): Parameters<Large>) -> Result<String, ErrorData> {
         if bytes > LARGEST {
             return Err(ErrorData::invalid_params("more than 256 MiB", None));
         }
@@ -136,10 +124,7 @@ impl Tools {
     }
 
     #[tool(description = "Asks the client's model (sampling/createMessage)")]
-    #[expect(
-        deprecated,
-        reason = "sampling is deprecated, but clients will use it for years"
-    )]
+    #[expect(deprecated, reason = "sampling is deprecated, but clients will use it for years")]
     async fn sample(
         &self,
         Parameters(Question { question }): Parameters<Question>,
@@ -147,17 +132,12 @@ impl Tools {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         use rmcp::model::{CreateMessageRequest, CreateMessageRequestParams, SamplingMessage};
-        let params =
-            CreateMessageRequestParams::new(vec![SamplingMessage::user_text(question)], 64);
+        let params = CreateMessageRequestParams::new(vec![SamplingMessage::user_text(question)], 64);
         if is_stateless(&context) {
             let request = InputRequest::CreateMessage(CreateMessageRequest::new(params));
             return Ok(ask_or_answer(request, responses));
         }
-        let answer = context
-            .peer
-            .create_message(params)
-            .await
-            .map_err(peer_failed)?;
+        let answer = context.peer.create_message(params).await.map_err(peer_failed)?;
         let text = serde_json::to_string(&answer.message).unwrap_or_default();
         Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
     }
@@ -173,20 +153,12 @@ impl Tools {
             .required_string("answer")
             .build()
             .map_err(|why| ErrorData::internal_error(why, None))?;
-        let params = ElicitRequestParams::FormElicitationParams {
-            meta: None,
-            message: question,
-            requested_schema,
-        };
+        let params = ElicitRequestParams::FormElicitationParams { meta: None, message: question, requested_schema };
         if is_stateless(&context) {
             let request = InputRequest::Elicitation(ElicitRequest::new(params));
             return Ok(ask_or_answer(request, responses));
         }
-        let answer = context
-            .peer
-            .create_elicitation(params)
-            .await
-            .map_err(peer_failed)?;
+        let answer = context.peer.create_elicitation(params).await.map_err(peer_failed)?;
         let text = serde_json::to_string(&answer).unwrap_or_default();
         Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
     }
@@ -194,26 +166,18 @@ impl Tools {
 
 /// From 2026-07-28 on there are no requests from the server: it asks in its answer.
 fn is_stateless(context: &RequestContext<RoleServer>) -> bool {
-    context
-        .protocol_version()
-        .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
+    context.protocol_version().is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 /// The first round asks; the second one shows what the client answered.
-fn ask_or_answer(
-    request: InputRequest,
-    responses: Option<rmcp::model::InputResponses>,
-) -> CallToolResponse {
+fn ask_or_answer(request: InputRequest, responses: Option<rmcp::model::InputResponses>) -> CallToolResponse {
     match responses {
         None => {
             let requests = [("question".to_owned(), request)].into_iter().collect();
             InputRequiredResult::from_input_requests(requests).into()
         }
         Some(responses) => {
-            let answer = responses
-                .get("question")
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let answer = responses.get("question").map(ToString::to_string).unwrap_or_default();
             CallToolResult::success(vec![ContentBlock::text(answer)]).into()
         }
     }
@@ -225,16 +189,9 @@ fn peer_failed(error: rmcp::ServiceError) -> ErrorData {
 
 impl ServerHandler for Tools {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_resources()
-            .enable_prompts()
-            .build();
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().build();
         ServerConfig::new(capabilities)
-            .with_server_info(Implementation::new(
-                "sandbox-tools",
-                env!("CARGO_PKG_VERSION"),
-            ))
+            .with_server_info(Implementation::new("sandbox-tools", env!("CARGO_PKG_VERSION")))
             .with_instructions("Tools for testing a relay")
     }
 
@@ -244,11 +201,8 @@ impl ServerHandler for Tools {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = format!("sandbox-tools/{}", request.name);
-        self.cloud
-            .count(|counts| bump(&mut counts.mcp_calls, &name));
-        self.tool_router
-            .call(ToolCallContext::new(self, request, context))
-            .await
+        self.cloud.count(|counts| bump(&mut counts.mcp_calls, &name));
+        self.tool_router.call(ToolCallContext::new(self, request, context)).await
     }
 
     async fn list_tools(

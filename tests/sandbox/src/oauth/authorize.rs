@@ -40,51 +40,29 @@ pub(crate) enum Refused {
 /// Checks the query of an authorization request.
 pub(crate) fn check(cloud: &Cloud, query: &str) -> Result<Request, Refused> {
     let pairs = decode_pairs(query.as_bytes());
-    for name in [
-        "client_id",
-        "redirect_uri",
-        "response_type",
-        "scope",
-        "state",
-        "code_challenge",
-    ] {
-        if pairs
-            .iter()
-            .filter(|(own, _)| own == name.as_bytes())
-            .count()
-            > 1
-        {
+    for name in ["client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge"] {
+        if pairs.iter().filter(|(own, _)| own == name.as_bytes()).count() > 1 {
             return Err(Refused::Page(format!("The parameter {name} is repeated.")));
         }
     }
     let page = |why: &str| Refused::Page(why.to_owned());
     let client_id = text(&pairs, "client_id").ok_or_else(|| page("client_id is missing."))?;
     let applications = cloud.state.applications.lock();
-    let application = applications
-        .by_client_id(client_id)
-        .ok_or_else(|| page("The application does not exist."))?;
+    let application = applications.by_client_id(client_id).ok_or_else(|| page("The application does not exist."))?;
     let sent = text(&pairs, "redirect_uri").ok_or_else(|| page("redirect_uri is missing."))?;
     if !application.redirect_uris.iter().any(|own| own == sent) {
-        return Err(page(
-            "The redirect_uri is not registered for this application.",
-        ));
+        return Err(page("The redirect_uri is not registered for this application."));
     }
     let redirect_uri = Url::parse(sent).map_err(|_| page("The redirect_uri is not a URI."))?;
     let state = text(&pairs, "state").map(str::to_owned);
-    let fail = |error: &str, why: &str| {
-        Refused::Redirect(error_redirect(&redirect_uri, error, why, state.as_deref()))
-    };
+    let fail = |error: &str, why: &str| Refused::Redirect(error_redirect(&redirect_uri, error, why, state.as_deref()));
     if text(&pairs, "response_type") != Some("code") {
-        return Err(fail(
-            "unsupported_response_type",
-            "response_type must be code.",
-        ));
+        return Err(fail("unsupported_response_type", "response_type must be code."));
     }
     let scopes = scopes(application, &pairs)
         .ok_or_else(|| fail("invalid_scope", "The application does not have this scope."))?;
     let challenge = challenge(application, &pairs).map_err(|why| fail("invalid_request", why))?;
-    let offline =
-        application.kind == AppType::Native || text(&pairs, "access_type") == Some("offline");
+    let offline = application.kind == AppType::Native || text(&pairs, "access_type") == Some("offline");
     Ok(Request {
         client_id: client_id.to_owned(),
         app_name: application.display_name.clone(),
@@ -104,10 +82,7 @@ fn scopes(application: &Application, pairs: &Pairs) -> Option<Vec<String>> {
         return Some(application.scopes.clone());
     };
     let asked: Vec<String> = asked.split_whitespace().map(str::to_owned).collect();
-    asked
-        .iter()
-        .all(|scope| application.scopes.contains(scope))
-        .then_some(asked)
+    asked.iter().all(|scope| application.scopes.contains(scope)).then_some(asked)
 }
 
 fn challenge(application: &Application, pairs: &Pairs) -> Result<Challenge, &'static str> {
@@ -125,10 +100,7 @@ fn challenge(application: &Application, pairs: &Pairs) -> Result<Challenge, &'st
 }
 
 fn is_digest(value: &str) -> bool {
-    value.len() == 43
-        && value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    value.len() == 43 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// The person allowed: a grant and its code; the URI to send the browser to.
@@ -170,20 +142,12 @@ pub(crate) fn allow(cloud: &Cloud, request: Request) -> Url {
 pub(crate) fn deny(cloud: &Cloud, request: &Request) -> Url {
     cloud.count(|counts| counts.denials += 1);
     let why = "The user denied the request.";
-    error_redirect(
-        &request.redirect_uri,
-        "access_denied",
-        why,
-        request.state.as_deref(),
-    )
+    error_redirect(&request.redirect_uri, "access_denied", why, request.state.as_deref())
 }
 
 fn error_redirect(base: &Url, error: &str, why: &str, state: Option<&str>) -> Url {
     let mut target = base.clone();
-    target
-        .query_pairs_mut()
-        .append_pair("error", error)
-        .append_pair("error_description", why);
+    target.query_pairs_mut().append_pair("error", error).append_pair("error_description", why);
     if let Some(state) = state {
         target.query_pairs_mut().append_pair("state", state);
     }

@@ -24,9 +24,7 @@ pub(crate) fn exchange(cloud: &Cloud, form: &Pairs) -> Result<Issued, OAuthError
     let own = grants.code_mut(code).ok_or_else(unknown)?.clone();
     let grant = grants.grant(own.grant).ok_or_else(unknown)?.clone();
     if grant.client_id != client_id {
-        return Err(OAuthError::grant(
-            "The code was issued to another application.",
-        ));
+        return Err(OAuthError::grant("The code was issued to another application."));
     }
     if own.used {
         // The second use means that somebody else has the code: what came from it must go.
@@ -52,8 +50,7 @@ pub(crate) fn exchange(cloud: &Cloud, form: &Pairs) -> Result<Issued, OAuthError
 /// Whether the verifier is well-formed and is the one the challenge was made of.
 fn proves(challenge: &Challenge, verifier: Option<&str>) -> bool {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let well_formed =
-        |verifier: &&str| (43..=128).contains(&verifier.len()) && verifier.bytes().all(unreserved);
+    let well_formed = |verifier: &&str| (43..=128).contains(&verifier.len()) && verifier.bytes().all(unreserved);
     let verifier = verifier.filter(well_formed);
     match challenge {
         Challenge::S256(digest) => {
@@ -68,18 +65,9 @@ fn proves(challenge: &Challenge, verifier: Option<&str>) -> bool {
 /// refresh token.
 pub(crate) fn issue(cloud: &Cloud, grant: &Grant, renew: bool) -> Issued {
     let settings = cloud.state.settings.lock().clone();
-    let application = cloud
-        .state
-        .applications
-        .lock()
-        .by_client_id(&grant.client_id)
-        .cloned();
+    let application = cloud.state.applications.lock().by_client_id(&grant.client_id).cloned();
     let (access_life, refresh_life, native) = application.map_or((3600, 2_592_000, true), |app| {
-        (
-            app.access_token_validity,
-            app.refresh_token_validity,
-            app.kind == AppType::Native,
-        )
+        (app.access_token_validity, app.refresh_token_validity, app.kind == AppType::Native)
     });
     let life = settings.access_token_life.unwrap_or(access_life);
     let access_token = random::token(160);
@@ -109,11 +97,7 @@ pub(crate) fn issue(cloud: &Cloud, grant: &Grant, renew: bool) -> Issued {
     if let Some(token) = &refresh_token {
         cloud.issued(token);
     }
-    Issued {
-        access_token,
-        life,
-        refresh_token,
-    }
+    Issued { access_token, life, refresh_token }
 }
 
 #[cfg(test)]
@@ -123,18 +107,9 @@ mod tests {
     #[test]
     fn the_example_of_rfc_7636_holds() {
         let challenge = Challenge::S256("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned());
-        assert!(proves(
-            &challenge,
-            Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
-        ));
-        assert!(!proves(
-            &challenge,
-            Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXl")
-        ));
+        assert!(proves(&challenge, Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")));
+        assert!(!proves(&challenge, Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXl")));
         assert!(!proves(&challenge, None));
-        assert!(!proves(
-            &Challenge::Plain("short".to_owned()),
-            Some("short")
-        ));
+        assert!(!proves(&Challenge::Plain("short".to_owned()), Some("short")));
     }
 }

@@ -20,11 +20,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ances
 
 /// Asks the person. The form carries the whole request, which is checked anew when it comes back.
 pub(crate) fn consent(request: &Request, query: &str) -> Response {
-    let scopes: String = request
-        .scopes
-        .iter()
-        .map(|scope| format!("<li><code>{}</code></li>", escape(scope)))
-        .collect();
+    let scopes: String =
+        request.scopes.iter().map(|scope| format!("<li><code>{}</code></li>", escape(scope))).collect();
     let body = format!(
         "<h1>Sign in to the cloud (sandbox)</h1>\
          <p><strong>{name}</strong> asks to act for account <code>{account}</code>:</p><ul>{scopes}</ul>\
@@ -43,10 +40,7 @@ pub(crate) fn consent(request: &Request, query: &str) -> Response {
 
 /// Says why nobody is asked.
 pub(crate) fn error(why: &str) -> Response {
-    let body = format!(
-        "<h1>This request cannot be completed</h1><p>{}</p>",
-        escape(why)
-    );
+    let body = format!("<h1>This request cannot be completed</h1><p>{}</p>", escape(why));
     document(StatusCode::BAD_REQUEST, "Error", &body)
 }
 
@@ -56,9 +50,6 @@ fn document(status: StatusCode, title: &str, body: &str) -> Response {
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head>\
          <body><main>{body}</main></body></html>"
     );
-    let headers: [(HeaderName, &str); 2] = [
-        (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, POLICY),
-    ];
+    let headers: [(HeaderName, &str); 2] = [(CACHE_CONTROL, "no-store"), (CONTENT_SECURITY_POLICY, POLICY)];
     (status, headers, Html(html)).into_response()
 }

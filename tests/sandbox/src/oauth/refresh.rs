@@ -8,8 +8,8 @@ use crate::sign::encoding::{Pairs, text};
 /// Uses a refresh token. The old one is dead at once, whether or not the answer arrives.
 pub(crate) fn refresh(cloud: &Cloud, form: &Pairs) -> Result<Issued, OAuthError> {
     let client_id = client(cloud, form)?;
-    let token = text(form, "refresh_token")
-        .ok_or_else(|| OAuthError::new("invalid_request", "refresh_token is missing."))?;
+    let token =
+        text(form, "refresh_token").ok_or_else(|| OAuthError::new("invalid_request", "refresh_token is missing."))?;
     let settings = cloud.state.settings.lock().clone();
     let now = cloud.now();
     let mut grants = cloud.state.grants.lock();
@@ -17,9 +17,7 @@ pub(crate) fn refresh(cloud: &Cloud, form: &Pairs) -> Result<Issued, OAuthError>
     let own = grants.refresh_mut(token).ok_or_else(unknown)?.clone();
     let grant = grants.grant(own.grant).ok_or_else(unknown)?.clone();
     if grant.client_id != client_id {
-        return Err(OAuthError::grant(
-            "The refresh token was issued to another application.",
-        ));
+        return Err(OAuthError::grant("The refresh token was issued to another application."));
     }
     if own.dead {
         if settings.reuse_revokes {
@@ -44,13 +42,10 @@ pub(crate) fn refresh(cloud: &Cloud, form: &Pairs) -> Result<Issued, OAuthError>
 pub(crate) fn revoke(cloud: &Cloud, form: &Pairs) -> Result<(), OAuthError> {
     cloud.count(|counts| counts.revocations += 1);
     let client_id = client(cloud, form)?;
-    let token = text(form, "token")
-        .ok_or_else(|| OAuthError::new("invalid_request", "token is missing."))?;
+    let token = text(form, "token").ok_or_else(|| OAuthError::new("invalid_request", "token is missing."))?;
     let mut grants = cloud.state.grants.lock();
     let is_own = |grants: &crate::cloud::grants::Grants, id: u64| {
-        grants
-            .grant(id)
-            .is_some_and(|grant| grant.client_id == client_id)
+        grants.grant(id).is_some_and(|grant| grant.client_id == client_id)
     };
     if let Some(id) = grants.refresh_mut(token).map(|own| own.grant) {
         if is_own(&grants, id) {

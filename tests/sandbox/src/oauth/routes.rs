@@ -34,10 +34,7 @@ pub(crate) fn cloud_router() -> Router<Cloud> {
         .route("/v1/token", post(call_token))
         .route("/v1/revoke", post(call_revoke))
         .route("/v1/userinfo", get(userinfo))
-        .route(
-            "/v1/keys",
-            get(async || json_answer(StatusCode::OK, &json!({ "keys": [] }))),
-        )
+        .route("/v1/keys", get(async || json_answer(StatusCode::OK, &json!({ "keys": [] }))))
         .route("/.well-known/openid-configuration", get(discovery))
 }
 
@@ -87,10 +84,7 @@ async fn call_token(
     let fault = cloud.state.faults.lock().take_token();
     cloud.count(|counts| counts.token_calls += 1);
     let form = decode_pairs(&body);
-    if fault.is_some()
-        && is_lost(fault.as_ref())
-        && text(&form, "grant_type") == Some("refresh_token")
-    {
+    if fault.is_some() && is_lost(fault.as_ref()) && text(&form, "grant_type") == Some("refresh_token") {
         cloud.count(|counts| counts.refreshes_failed += 1);
     }
     match fault {
@@ -99,19 +93,14 @@ async fn call_token(
             tokio::time::sleep(Duration::from_millis(ms)).await;
             work(&cloud, &headers, &body)
         }
-        Some(TokenFault::Drip { ms }) => {
-            drip(work(&cloud, &headers, &body), Duration::from_millis(ms)).await
-        }
+        Some(TokenFault::Drip { ms }) => drip(work(&cloud, &headers, &body), Duration::from_millis(ms)).await,
         Some(TokenFault::CutAfter) => {
             drop(work(&cloud, &headers, &body));
             cut(&connection).await
         }
         Some(TokenFault::CutBefore) => cut(&connection).await,
         Some(TokenFault::Hang) => std::future::pending().await,
-        Some(TokenFault::Status {
-            status,
-            retry_after,
-        }) => unavailable(status, retry_after),
+        Some(TokenFault::Status { status, retry_after }) => unavailable(status, retry_after),
         Some(TokenFault::Html) => {
             let page = "<html><body><h1>502 Bad Gateway</h1></body></html>";
             (StatusCode::BAD_GATEWAY, Html(page)).into_response()
@@ -120,18 +109,13 @@ async fn call_token(
             let headers = [(CONTENT_TYPE, "application/json;charset=utf-8")];
             (StatusCode::OK, headers, "{\"access_token\": \"cut of").into_response()
         }
-        Some(TokenFault::OAuth { error }) => {
-            OAuthError::new(&error, "Refused by an injected fault.").into_response()
-        }
+        Some(TokenFault::OAuth { error }) => OAuthError::new(&error, "Refused by an injected fault.").into_response(),
     }
 }
 
 /// Whether the endpoint does nothing under this fault.
 fn is_lost(fault: Option<&TokenFault>) -> bool {
-    !matches!(
-        fault,
-        None | Some(TokenFault::Slow { .. } | TokenFault::Drip { .. } | TokenFault::CutAfter)
-    )
+    !matches!(fault, None | Some(TokenFault::Slow { .. } | TokenFault::Drip { .. } | TokenFault::CutAfter))
 }
 
 fn work(cloud: &Cloud, headers: &HeaderMap, body: &Bytes) -> Response {
@@ -143,27 +127,15 @@ fn work(cloud: &Cloud, headers: &HeaderMap, body: &Bytes) -> Response {
 
 /// RFC 6749: parameters come as a form and no parameter comes twice.
 fn form(headers: &HeaderMap, body: &Bytes) -> Result<crate::sign::encoding::Pairs, OAuthError> {
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if !kind
-        .to_ascii_lowercase()
-        .starts_with("application/x-www-form-urlencoded")
-    {
-        return Err(OAuthError::new(
-            "invalid_request",
-            "The body must be a form.",
-        ));
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+        return Err(OAuthError::new("invalid_request", "The body must be a form."));
     }
     let pairs = decode_pairs(body);
     let mut names: Vec<_> = pairs.iter().map(|(name, _)| name).collect();
     names.sort();
     if names.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(OAuthError::new(
-            "invalid_request",
-            "A parameter is repeated.",
-        ));
+        return Err(OAuthError::new("invalid_request", "A parameter is repeated."));
     }
     Ok(pairs)
 }
@@ -223,8 +195,7 @@ async fn userinfo(State(cloud): State<Cloud>, headers: HeaderMap) -> Response {
                 "upn": format!("alice@{}.onaliyun.com", found.account),
             }),
         ),
-        Err(_) => OAuthError::new("invalid_token", "The access token is invalid or expired.")
-            .into_response(),
+        Err(_) => OAuthError::new("invalid_token", "The access token is invalid or expired.").into_response(),
     }
 }
 

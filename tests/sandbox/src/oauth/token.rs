@@ -20,10 +20,7 @@ pub(crate) struct OAuthError {
 
 impl OAuthError {
     pub(crate) fn new(error: &str, description: &str) -> Self {
-        Self {
-            error: error.to_owned(),
-            description: description.to_owned(),
-        }
+        Self { error: error.to_owned(), description: description.to_owned() }
     }
 
     pub(crate) fn grant(description: &str) -> Self {
@@ -51,10 +48,7 @@ impl IntoResponse for OAuthError {
 
 /// JSON that no cache may keep.
 pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "application/json;charset=utf-8"),
-        (CACHE_CONTROL, "no-store"),
-    ];
+    let headers = [(CONTENT_TYPE, "application/json;charset=utf-8"), (CACHE_CONTROL, "no-store")];
     (status, headers, body.to_string()).into_response()
 }
 
@@ -86,10 +80,7 @@ pub(crate) fn answer(cloud: &Cloud, form: &Pairs) -> Response {
             outcome
         }
         "" => Err(OAuthError::new("invalid_request", "grant_type is missing.")),
-        _ => Err(OAuthError::new(
-            "unsupported_grant_type",
-            "The grant type is not supported.",
-        )),
+        _ => Err(OAuthError::new("unsupported_grant_type", "The grant type is not supported.")),
     };
     match outcome {
         Ok(issued) => success(cloud, &issued),
@@ -121,8 +112,7 @@ fn success(cloud: &Cloud, issued: &Issued) -> Response {
 
 /// The client of a token request, once it has proved itself; its id.
 pub(crate) fn client(cloud: &Cloud, form: &Pairs) -> Result<String, OAuthError> {
-    let id = text(form, "client_id")
-        .ok_or_else(|| OAuthError::new("invalid_request", "client_id is missing."))?;
+    let id = text(form, "client_id").ok_or_else(|| OAuthError::new("invalid_request", "client_id is missing."))?;
     let applications = cloud.state.applications.lock();
     let application = applications
         .by_client_id(id)
@@ -130,10 +120,7 @@ pub(crate) fn client(cloud: &Cloud, form: &Pairs) -> Result<String, OAuthError> 
     let secret = text(form, "client_secret");
     let known = secret.is_some_and(|secret| application.secrets.iter().any(|own| own == secret));
     if (application.secret_required || secret.is_some()) && !known {
-        return Err(OAuthError::new(
-            "invalid_client",
-            "The client secret is invalid.",
-        ));
+        return Err(OAuthError::new("invalid_client", "The client secret is invalid."));
     }
     Ok(id.to_owned())
 }

@@ -41,9 +41,7 @@ pub(crate) enum Kind {
 pub(crate) type Gate = watch::Receiver<bool>;
 
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Serves until dropped; connections end with it.
@@ -101,9 +99,7 @@ async fn connection(stream: TcpStream, kind: Kind, cloud: Cloud, services: Servi
                 let services = services.clone();
                 async move { Ok::<_, Infallible>(services.page(request.map(Body::new)).await) }
             });
-            let served = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             if let Err(error) = served {
                 tracing::debug!(%error, "a connection of the page ended badly");
             }
@@ -142,12 +138,7 @@ impl Drop for Open {
     }
 }
 
-async fn cloud_connection(
-    stream: TcpStream,
-    config: Arc<ServerConfig>,
-    open: &Open,
-    services: Services,
-) {
+async fn cloud_connection(stream: TcpStream, config: Arc<ServerConfig>, open: &Open, services: Services) {
     match TlsAcceptor::from(config).accept(stream).await {
         Ok(stream) => http(stream, open, services).await,
         Err(error) => tracing::debug!(%error, "TLS handshake failed"),
@@ -163,9 +154,7 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let (cloud, services) = (cloud.clone(), services.clone());
         let (connection, heads) = (Arc::clone(&connection), Arc::clone(&heads));
-        async move {
-            Ok::<_, Infallible>(respond(&cloud, &services, &connection, &heads, request).await)
-        }
+        async move { Ok::<_, Infallible>(respond(&cloud, &services, &connection, &heads, request).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

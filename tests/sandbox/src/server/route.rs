@@ -63,14 +63,7 @@ impl Services {
                         return (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).into_response();
                     }
                 };
-                api::handle(
-                    &self.cloud,
-                    &Received {
-                        head: head.clone(),
-                        body,
-                    },
-                )
-                .await
+                api::handle(&self.cloud, &Received { head: head.clone(), body }).await
             }
             Service::OAuth => {
                 request.extensions_mut().insert(Arc::clone(connection));
@@ -100,14 +93,12 @@ fn service(head: &Head) -> Service {
     let is_oauth_path = head.path().starts_with("/v1/") || head.path().starts_with("/oauth2/");
     let is_discovery = head.path() == "/.well-known/openid-configuration";
     match name {
-        "signin.aliyun.com"
-        | "signin.alibabacloud.com"
-        | "oauth.aliyun.com"
-        | "oauth.alibabacloud.com" => Service::OAuth,
-        "ims.aliyuncs.com"
-        | "ramoauth.aliyuncs.com"
-        | "ramoauth.alibabacloudcs.com"
-        | "sts.aliyuncs.com" => Service::Api,
+        "signin.aliyun.com" | "signin.alibabacloud.com" | "oauth.aliyun.com" | "oauth.alibabacloud.com" => {
+            Service::OAuth
+        }
+        "ims.aliyuncs.com" | "ramoauth.aliyuncs.com" | "ramoauth.alibabacloudcs.com" | "sts.aliyuncs.com" => {
+            Service::Api
+        }
         _ if name.starts_with("sts.") && name.ends_with(".aliyuncs.com") => Service::Api,
         _ if name.starts_with("openapi-mcp") && api::is_api(head) => Service::Api,
         _ if name.starts_with("openapi-mcp") => Service::Gateway,
@@ -133,27 +124,15 @@ mod tests {
     #[test]
     fn real_names_decide_first() {
         assert_eq!(of("ims.aliyuncs.com", "/", None), Service::Api);
-        assert_eq!(
-            of("oauth.aliyun.com", "/accounts/1/x", None),
-            Service::OAuth
-        );
-        assert_eq!(
-            of("openapi-mcp.cn-hangzhou.aliyuncs.com", "/v1/token", None),
-            Service::Gateway
-        );
-        assert_eq!(
-            of("sts.cn-hangzhou.aliyuncs.com", "/", Some("AssumeRole")),
-            Service::Api
-        );
+        assert_eq!(of("oauth.aliyun.com", "/accounts/1/x", None), Service::OAuth);
+        assert_eq!(of("openapi-mcp.cn-hangzhou.aliyuncs.com", "/v1/token", None), Service::Gateway);
+        assert_eq!(of("sts.cn-hangzhou.aliyuncs.com", "/", Some("AssumeRole")), Service::Api);
         assert_eq!(of("ecs.aliyuncs.com", "/", None), Service::Nothing);
     }
 
     #[test]
     fn on_one_address_action_and_path_decide() {
-        assert_eq!(
-            of("localhost:1", "/", Some("ListApplications")),
-            Service::Api
-        );
+        assert_eq!(of("localhost:1", "/", Some("ListApplications")), Service::Api);
         assert_eq!(of("localhost:1", "/?Action=AssumeRole", None), Service::Api);
         assert_eq!(of("localhost:1", "/apimcpservers", None), Service::Api);
         assert_eq!(of("localhost:1", "/v1/token", None), Service::OAuth);

@@ -61,9 +61,7 @@ impl Claim {
         let mut authorizations = request.head.all("authorization");
         let first = authorizations.next();
         if authorizations.next().is_some() {
-            return Err(Malformed::Incomplete(
-                "more than one Authorization header".to_owned(),
-            ));
+            return Err(Malformed::Incomplete("more than one Authorization header".to_owned()));
         }
         let authorization = match first.map(std::str::from_utf8) {
             Some(Ok(text)) => Some(text),
@@ -71,16 +69,10 @@ impl Claim {
             None => None,
         };
         let (scheme, parts) = match authorization {
-            Some(text) if text.starts_with("ACS3-HMAC-SHA256 ") => {
-                (Scheme::V3, v3::read(request, &query, text)?)
-            }
-            Some(text) if text.starts_with("acs ") => {
-                (Scheme::Roa, roa::read(request, &query, text)?)
-            }
+            Some(text) if text.starts_with("ACS3-HMAC-SHA256 ") => (Scheme::V3, v3::read(request, &query, text)?),
+            Some(text) if text.starts_with("acs ") => (Scheme::Roa, roa::read(request, &query, text)?),
             Some(_) => return Err(Malformed::Incomplete("unknown signature scheme".to_owned())),
-            None if encoding::text(&query, "Signature").is_some() => {
-                (Scheme::Rpc, rpc::read(request, query)?)
-            }
+            None if encoding::text(&query, "Signature").is_some() => (Scheme::Rpc, rpc::read(request, query)?),
             None => return Err(Malformed::Unsigned),
         };
         Ok(Self {
@@ -107,10 +99,7 @@ impl Scheme {
         let message = string_to_sign.as_bytes();
         match self {
             Self::V3 => encoding::hex(&encoding::hmac_sha256(secret.as_bytes(), message)),
-            Self::Rpc => base64(&encoding::hmac_sha1(
-                format!("{secret}&").as_bytes(),
-                message,
-            )),
+            Self::Rpc => base64(&encoding::hmac_sha1(format!("{secret}&").as_bytes(), message)),
             Self::Roa => base64(&encoding::hmac_sha1(secret.as_bytes(), message)),
         }
     }
@@ -123,10 +112,7 @@ fn base64(bytes: &[u8]) -> String {
 
 /// A required header as text.
 pub(crate) fn header<'a>(request: &'a Received, name: &str) -> Result<&'a str, Malformed> {
-    request
-        .head
-        .text(name)
-        .ok_or_else(|| Malformed::Incomplete(name.to_owned()))
+    request.head.text(name).ok_or_else(|| Malformed::Incomplete(name.to_owned()))
 }
 
 /// A required parameter as text.

@@ -6,11 +6,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// Everything but `A-Z a-z 0-9 - _ . ~`.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Name and value pairs, decoded, in the order received.
 pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -33,10 +29,7 @@ pub(crate) fn decode_pairs(query: &[u8]) -> Pairs {
 }
 
 fn decode(bytes: &[u8]) -> Vec<u8> {
-    let blanks: Vec<u8> = bytes
-        .iter()
-        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-        .collect();
+    let blanks: Vec<u8> = bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     percent_decode(&blanks).collect()
 }
 
@@ -50,10 +43,8 @@ pub(crate) fn text<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
 pub(crate) fn canonical_query(pairs: &Pairs) -> String {
     let mut sorted: Vec<_> = pairs.iter().collect();
     sorted.sort();
-    let encoded: Vec<String> = sorted
-        .into_iter()
-        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-        .collect();
+    let encoded: Vec<String> =
+        sorted.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     encoded.join("&")
 }
 
@@ -95,9 +86,6 @@ mod tests {
     #[test]
     fn queries_are_decoded_and_spelled_anew() {
         let pairs = decode_pairs(b"Id.2=b&Id.10=a+b&Id.1=%E4%B8%AD&b&A=%2a~");
-        assert_eq!(
-            canonical_query(&pairs),
-            "A=%2A~&Id.1=%E4%B8%AD&Id.10=a%20b&Id.2=b&b="
-        );
+        assert_eq!(canonical_query(&pairs), "A=%2A~&Id.1=%E4%B8%AD&Id.10=a%20b&Id.2=b&b=");
     }
 }

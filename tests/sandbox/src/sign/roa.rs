@@ -6,11 +6,7 @@ use crate::sign::encoding::Pairs;
 use crate::wire::request::Received;
 
 /// Reads the claim of a ROA request.
-pub(crate) fn read(
-    request: &Received,
-    query: &Pairs,
-    authorization: &str,
-) -> Result<Parts, Malformed> {
+pub(crate) fn read(request: &Received, query: &Pairs, authorization: &str) -> Result<Parts, Malformed> {
     let (access_key_id, signature) = authorization
         .strip_prefix("acs ")
         .and_then(|pair| pair.split_once(':'))
@@ -65,8 +61,7 @@ fn resource_query(query: &Pairs) -> Result<String, Malformed> {
             part.push(b'=');
             part.extend_from_slice(value);
         }
-        let text =
-            String::from_utf8(part).map_err(|_| Malformed::Incomplete("query".to_owned()))?;
+        let text = String::from_utf8(part).map_err(|_| Malformed::Incomplete("query".to_owned()))?;
         parts.push(text);
     }
     Ok(format!("?{}", parts.join("&")))

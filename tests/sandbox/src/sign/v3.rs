@@ -6,11 +6,7 @@ use crate::sign::encoding::{Pairs, canonical_query, hex, sha256};
 use crate::wire::request::Received;
 
 /// Reads the claim of a V3 request.
-pub(crate) fn read(
-    request: &Received,
-    query: &Pairs,
-    authorization: &str,
-) -> Result<Parts, Malformed> {
+pub(crate) fn read(request: &Received, query: &Pairs, authorization: &str) -> Result<Parts, Malformed> {
     let (access_key_id, signed_headers, signature) = split(authorization)?;
     for name in ["x-acs-action", "x-acs-version"] {
         header(request, name)?;
@@ -42,25 +38,13 @@ pub(crate) fn read(
 /// `Credential=`, `SignedHeaders=` and `Signature=`, in this order, with bare commas.
 fn split(authorization: &str) -> Result<(&str, &str, &str), Malformed> {
     let incomplete = || Malformed::Incomplete("Authorization".to_owned());
-    let list = authorization
-        .strip_prefix("ACS3-HMAC-SHA256 ")
-        .ok_or_else(incomplete)?;
+    let list = authorization.strip_prefix("ACS3-HMAC-SHA256 ").ok_or_else(incomplete)?;
     let mut parts = list.split(',');
-    let mut next = |prefix: &str| {
-        parts
-            .next()
-            .and_then(|part| part.strip_prefix(prefix))
-            .filter(|value| !value.is_empty())
-    };
-    let found = (
-        next("Credential="),
-        next("SignedHeaders="),
-        next("Signature="),
-    );
+    let mut next =
+        |prefix: &str| parts.next().and_then(|part| part.strip_prefix(prefix)).filter(|value| !value.is_empty());
+    let found = (next("Credential="), next("SignedHeaders="), next("Signature="));
     match found {
-        (Some(id), Some(headers), Some(signature)) if parts.next().is_none() => {
-            Ok((id, headers, signature))
-        }
+        (Some(id), Some(headers), Some(signature)) if parts.next().is_none() => Ok((id, headers, signature)),
         _ => Err(incomplete()),
     }
 }
@@ -98,17 +82,9 @@ fn canonical_request(
         }
         values.sort_unstable();
         let joined = values.join(&b","[..]);
-        let text =
-            String::from_utf8(joined).map_err(|_| Malformed::Incomplete((*name).to_owned()))?;
+        let text = String::from_utf8(joined).map_err(|_| Malformed::Incomplete((*name).to_owned()))?;
         headers.push_str(&format!("{name}:{text}\n"));
     }
-    Ok([
-        request.head.method.as_str(),
-        request.head.path(),
-        &canonical_query(query),
-        &headers,
-        signed_headers,
-        payload,
-    ]
-    .join("\n"))
+    Ok([request.head.method.as_str(), request.head.path(), &canonical_query(query), &headers, signed_headers, payload]
+        .join("\n"))
 }

@@ -82,13 +82,7 @@ fn received(
 ) -> Received {
     let query: Vec<String> = query
         .iter()
-        .map(|(name, value)| {
-            format!(
-                "{}={}",
-                encoding::encode(name.as_bytes()),
-                encoding::encode(value.as_bytes())
-            )
-        })
+        .map(|(name, value)| format!("{}={}", encoding::encode(name.as_bytes()), encoding::encode(value.as_bytes())))
         .collect();
     let mut bytes = format!("{method} {path}?{} HTTP/1.1\r\n", query.join("&"));
     for (name, value) in headers {
@@ -100,43 +94,21 @@ fn received(
 }
 
 fn list(headers: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect()
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
 #[test]
 fn every_v3_vector_is_reproduced() {
     let mut count = 0;
-    for vector in vectors()
-        .vectors
-        .iter()
-        .filter(|vector| vector.algorithm == "ACS3-HMAC-SHA256")
-    {
+    for vector in vectors().vectors.iter().filter(|vector| vector.algorithm == "ACS3-HMAC-SHA256") {
         for profile in &vector.profiles {
             let mut headers = list(&vector.headers);
             headers.push(("Authorization", &profile.authorization));
-            let request = received(
-                &vector.method,
-                &vector.path,
-                &vector.query,
-                &headers,
-                &vector.body,
-            );
-            let claim =
-                Claim::read(&request).unwrap_or_else(|why| panic!("{}: {why:?}", vector.name));
-            assert_eq!(
-                claim.canonical.as_ref(),
-                Some(&profile.canonical),
-                "{}",
-                vector.name
-            );
+            let request = received(&vector.method, &vector.path, &vector.query, &headers, &vector.body);
+            let claim = Claim::read(&request).unwrap_or_else(|why| panic!("{}: {why:?}", vector.name));
+            assert_eq!(claim.canonical.as_ref(), Some(&profile.canonical), "{}", vector.name);
             assert_eq!(claim.string_to_sign, profile.string, "{}", vector.name);
-            assert_eq!(
-                claim.scheme.sign(&vector.secret, &claim.string_to_sign),
-                profile.signature
-            );
+            assert_eq!(claim.scheme.sign(&vector.secret, &claim.string_to_sign), profile.signature);
             assert_eq!(claim.access_key_id, vector.id);
             assert!(claim.is_signed_with(&vector.secret), "{}", vector.name);
             assert!(!claim.is_signed_with("another secret"), "{}", vector.name);
@@ -149,11 +121,7 @@ fn every_v3_vector_is_reproduced() {
 #[test]
 fn every_rpc_and_roa_vector_is_reproduced() {
     let mut count = 0;
-    for vector in vectors()
-        .vectors
-        .iter()
-        .filter(|vector| vector.algorithm != "ACS3-HMAC-SHA256")
-    {
+    for vector in vectors().vectors.iter().filter(|vector| vector.algorithm != "ACS3-HMAC-SHA256") {
         let mut query = vector.query.clone();
         let mut headers = list(&vector.headers);
         match &vector.authorization {
@@ -164,12 +132,7 @@ fn every_rpc_and_roa_vector_is_reproduced() {
         }
         let request = received(&vector.method, &vector.path, &query, &headers, &vector.body);
         let claim = Claim::read(&request).unwrap_or_else(|why| panic!("{}: {why:?}", vector.name));
-        assert_eq!(
-            Some(&claim.string_to_sign),
-            vector.string.as_ref(),
-            "{}",
-            vector.name
-        );
+        assert_eq!(Some(&claim.string_to_sign), vector.string.as_ref(), "{}", vector.name);
         assert!(claim.is_signed_with(&vector.secret), "{}", vector.name);
         assert!(!claim.is_signed_with("another secret"), "{}", vector.name);
         count += 1;
@@ -195,11 +158,7 @@ fn the_published_examples_are_reproduced() {
             let path = vector.path.as_deref().unwrap();
             let request = received(&vector.method, path, &vector.query, &headers, "");
             let claim = Claim::read(&request).unwrap();
-            assert!(
-                claim
-                    .string_to_sign
-                    .ends_with(vector.hashed_canonical_request.as_deref().unwrap())
-            );
+            assert!(claim.string_to_sign.ends_with(vector.hashed_canonical_request.as_deref().unwrap()));
             assert!(claim.is_signed_with(&vector.access_key_secret));
         } else {
             let mut query = vector.params.clone();
@@ -214,8 +173,7 @@ fn the_published_examples_are_reproduced() {
 
 #[test]
 fn every_signed_capture_verifies() {
-    let data: Captures =
-        serde_json::from_str(include_str!("../../testdata/captures.json")).unwrap();
+    let data: Captures = serde_json::from_str(include_str!("../../testdata/captures.json")).unwrap();
     assert_eq!(data.captures.len(), 59);
     for capture in &data.captures {
         let request = Received::parse(capture.request.as_bytes()).unwrap();

@@ -70,11 +70,7 @@ impl Default for Connections {
 impl Connections {
     pub(crate) fn open(&self) -> Arc<Connection> {
         let id = self.next.fetch_add(1, Ordering::SeqCst);
-        let connection = Arc::new(Connection {
-            id,
-            cut: watch::Sender::new(false),
-            answering: AtomicU64::new(0),
-        });
+        let connection = Arc::new(Connection { id, cut: watch::Sender::new(false), answering: AtomicU64::new(0) });
         self.open.lock().insert(id, Arc::clone(&connection));
         connection
     }
@@ -86,10 +82,7 @@ impl Connections {
     /// Cuts the connections that fit; how many.
     pub(crate) fn cut(&self, fits: impl Fn(&Connection) -> bool) -> usize {
         let open = self.open.lock();
-        open.values()
-            .filter(|connection| fits(connection))
-            .map(|connection| connection.cut())
-            .count()
+        open.values().filter(|connection| fits(connection)).map(|connection| connection.cut()).count()
     }
 
     pub(crate) fn refuse_cloud(&self, refuse: bool) {

@@ -15,9 +15,7 @@ pub(crate) struct Head {
 impl Head {
     /// Reads a head that ends with its empty line (or without one, at the end of the bytes).
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut lines = bytes
-            .split(|byte| *byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let first = std::str::from_utf8(lines.next()?).ok()?;
         let mut words = first.split(' ');
         let (method, target, version) = (words.next()?, words.next()?, words.next()?);
@@ -30,36 +28,22 @@ impl Head {
             let name = std::str::from_utf8(&line[..colon]).ok()?;
             headers.push((name.to_owned(), line[colon + 1..].trim_ascii().to_vec()));
         }
-        Some(Self {
-            method: method.to_owned(),
-            target: target.to_owned(),
-            headers,
-        })
+        Some(Self { method: method.to_owned(), target: target.to_owned(), headers })
     }
 
     /// The values of all headers of this name, in order.
-    pub(crate) fn all<'a, 'n>(
-        &'a self,
-        name: &'n str,
-    ) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.headers
-            .iter()
-            .filter(move |(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_slice())
+    pub(crate) fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.headers.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
     }
 
     /// The first header of this name, when it is text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.all(name)
-            .next()
-            .and_then(|value| std::str::from_utf8(value).ok())
+        self.all(name).next().and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// The path part of the target, as spelled.
     pub(crate) fn path(&self) -> &str {
-        self.target
-            .split_once('?')
-            .map_or(self.target.as_str(), |(path, _)| path)
+        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
     }
 
     /// The query part of the target, as spelled; empty when there is none.
@@ -68,16 +52,11 @@ impl Head {
     }
 
     fn framing(&self) -> Framing {
-        let chunked = self
-            .all("transfer-encoding")
-            .any(|value| value.to_ascii_lowercase().ends_with(b"chunked"));
+        let chunked = self.all("transfer-encoding").any(|value| value.to_ascii_lowercase().ends_with(b"chunked"));
         if chunked {
             return Framing::ChunkSize(Vec::new());
         }
-        match self
-            .text("content-length")
-            .and_then(|length| length.parse().ok())
-        {
+        match self.text("content-length").and_then(|length| length.parse().ok()) {
             Some(length) if length > 0 => Framing::Body(length),
             _ => Framing::Head(Vec::new()),
         }
@@ -106,9 +85,7 @@ pub(crate) struct HeadReader {
 
 impl Default for HeadReader {
     fn default() -> Self {
-        Self {
-            framing: Framing::Head(Vec::new()),
-        }
+        Self { framing: Framing::Head(Vec::new()) }
     }
 }
 
@@ -203,9 +180,7 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 }
 
 fn skip<'a>(bytes: &'a [u8], left: &mut u64) -> &'a [u8] {
-    let step = usize::try_from(*left)
-        .unwrap_or(usize::MAX)
-        .min(bytes.len());
+    let step = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
     *left -= step as u64;
     &bytes[step..]
 }
@@ -221,10 +196,7 @@ mod tests {
     fn heads_are_found_whatever_the_pieces() {
         for step in [1, 2, 3, 7, 64, TWO.len()] {
             let mut reader = HeadReader::default();
-            let heads: Vec<Head> = TWO
-                .chunks(step)
-                .flat_map(|part| reader.feed(part))
-                .collect();
+            let heads: Vec<Head> = TWO.chunks(step).flat_map(|part| reader.feed(part)).collect();
             let targets: Vec<&str> = heads.iter().map(|head| head.target.as_str()).collect();
             assert_eq!(targets, ["/a", "/b?c", "/c"], "step {step}");
             assert_eq!(heads[0].headers[0], ("X-Odd".to_owned(), b"1".to_vec()));
@@ -235,10 +207,6 @@ mod tests {
     #[test]
     fn nonsense_is_not_taken_for_a_head() {
         let mut reader = HeadReader::default();
-        assert!(
-            reader
-                .feed(b"what is this\r\n\r\nGET / HTTP/1.1\r\n\r\n")
-                .is_empty()
-        );
+        assert!(reader.feed(b"what is this\r\n\r\nGET / HTTP/1.1\r\n\r\n").is_empty());
     }
 }

@@ -25,23 +25,16 @@ impl Received {
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let at = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
         let body = Bytes::copy_from_slice(&bytes[at..]);
-        Some(Self {
-            head: Head::parse(&bytes[..at])?,
-            body,
-        })
+        Some(Self { head: Head::parse(&bytes[..at])?, body })
     }
 
     /// The pairs of a form body; none when the body is something else.
     pub(crate) fn form(&self) -> Pairs {
-        let is_form = self.head.text("content-type").is_some_and(|kind| {
-            kind.to_ascii_lowercase()
-                .starts_with("application/x-www-form-urlencoded")
-        });
-        if is_form {
-            decode_pairs(&self.body)
-        } else {
-            Pairs::new()
-        }
+        let is_form = self
+            .head
+            .text("content-type")
+            .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
+        if is_form { decode_pairs(&self.body) } else { Pairs::new() }
     }
 }
 
@@ -67,11 +60,7 @@ pub struct RequestRecord {
 impl RequestRecord {
     /// The values of all headers of this name, in order.
     pub fn header(&self, name: &str) -> Vec<&str> {
-        self.headers
-            .iter()
-            .filter(|(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-            .collect()
+        self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
     }
 
     pub(crate) fn new(number: u64, connection: u64, head: &Head) -> Self {
@@ -104,12 +93,7 @@ pub(crate) struct Tallied<B> {
 
 impl<B: Body<Data = Bytes> + Unpin> Tallied<B> {
     pub(crate) fn new(inner: B, report: Report) -> Self {
-        let mut tallied = Self {
-            inner,
-            length: 0,
-            hash: Sha256::new(),
-            report: Some(report),
-        };
+        let mut tallied = Self { inner, length: 0, hash: Sha256::new(), report: Some(report) };
         if tallied.inner.is_end_stream() {
             tallied.finish(true);
         }
@@ -130,10 +114,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tallied<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
         let polled = Pin::new(&mut this.inner).poll_frame(context);
         match &polled {

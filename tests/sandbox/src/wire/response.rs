@@ -44,24 +44,11 @@ impl Observed {
             });
         }
         let ended = inner.is_end_stream();
-        Self {
-            inner,
-            cloud,
-            connection,
-            is_stream,
-            ended,
-            left: cut_after,
-            cutting: None,
-        }
+        Self { inner, cloud, connection, is_stream, ended, left: cut_after, cutting: None }
     }
 
-    fn poll_cut(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let timer = self
-            .cutting
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(LEAVE)));
+    fn poll_cut(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let timer = self.cutting.get_or_insert_with(|| Box::pin(tokio::time::sleep(LEAVE)));
         ready!(timer.as_mut().poll(context));
         self.connection.cut();
         Poll::Pending // the connection's task ends everything

@@ -25,14 +25,7 @@ pub(crate) struct Tap<S> {
 impl<S> Tap<S> {
     pub(crate) fn new(inner: S) -> (Self, Heads) {
         let heads = Heads::default();
-        (
-            Self {
-                inner,
-                reader: HeadReader::default(),
-                heads: Arc::clone(&heads),
-            },
-            heads,
-        )
+        (Self { inner, reader: HeadReader::default(), heads: Arc::clone(&heads) }, heads)
     }
 }
 
@@ -54,11 +47,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 

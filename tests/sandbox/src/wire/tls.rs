@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -31,23 +31,16 @@ pub(crate) fn generate() -> anyhow::Result<Tls> {
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    ca.distinguished_name
-        .push(DnType::CommonName, "mcp-proxy sandbox CA");
+    ca.distinguished_name.push(DnType::CommonName, "mcp-proxy sandbox CA");
     let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate()?).context("making the CA")?;
 
-    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"]
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].iter().map(ToString::to_string).collect();
     names.extend(CLOUD_NAMES.iter().map(ToString::to_string));
     let mut leaf = CertificateParams::new(names)?;
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    leaf.distinguished_name
-        .push(DnType::CommonName, "mcp-proxy sandbox");
+    leaf.distinguished_name.push(DnType::CommonName, "mcp-proxy sandbox");
     let key = KeyPair::generate()?;
-    let certificate = leaf
-        .signed_by(&key, &ca)
-        .context("making the server certificate")?;
+    let certificate = leaf.signed_by(&key, &ca).context("making the server certificate")?;
 
     let chain = vec![certificate.der().clone()];
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -57,8 +50,5 @@ pub(crate) fn generate() -> anyhow::Result<Tls> {
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Tls {
-        config: Arc::new(config),
-        ca_pem: ca.pem(),
-    })
+    Ok(Tls { config: Arc::new(config), ca_pem: ca.pem() })
 }

@@ -12,14 +12,7 @@ async fn a_signed_call_is_answered() {
     assert_eq!(status, 200);
     assert_eq!(answer["AccountId"], "1234567890123456");
     assert_eq!(answer["IdentityType"], "RAMUser");
-    assert_eq!(
-        world
-            .sandbox
-            .cloud()
-            .counts()
-            .api_calls("GetCallerIdentity"),
-        1
-    );
+    assert_eq!(world.sandbox.cloud().counts().api_calls("GetCallerIdentity"), 1);
 }
 
 #[tokio::test]
@@ -31,53 +24,31 @@ async fn false_signatures_are_refused() {
     let mut wrong_secret = world.signed("ListApplications", &[]);
     wrong_secret.secret.push('x');
     let (status, answer) = world.send(wrong_secret).await;
-    assert_eq!(
-        (status, code(&answer).as_str()),
-        (400, "SignatureDoesNotMatch")
-    );
+    assert_eq!((status, code(&answer).as_str()), (400, "SignatureDoesNotMatch"));
 
     let mut unknown_key = world.signed("ListApplications", &[]);
     unknown_key.key = "LTAI5tNobody".to_owned();
     let (status, answer) = world.send(unknown_key).await;
-    assert_eq!(
-        (status, code(&answer).as_str()),
-        (404, "InvalidAccessKeyId.NotFound")
-    );
+    assert_eq!((status, code(&answer).as_str()), (404, "InvalidAccessKeyId.NotFound"));
 
     let mut other_body = world.signed("ListApplications", &[]);
     other_body.body = b"{}".to_vec();
     let (status, answer) = world.send(other_body).await;
-    assert_eq!(
-        (status, code(&answer).as_str()),
-        (400, "SignatureDoesNotMatch")
-    );
+    assert_eq!((status, code(&answer).as_str()), (400, "SignatureDoesNotMatch"));
 
     let mut unsigned = world.signed("ListApplications", &[]);
-    unsigned
-        .unsigned
-        .push(("x-acs-extra".to_owned(), "1".to_owned()));
+    unsigned.unsigned.push(("x-acs-extra".to_owned(), "1".to_owned()));
     let (status, answer) = world.send(unsigned).await;
-    assert_eq!(
-        (status, code(&answer).as_str()),
-        (400, "IncompleteSignature")
-    );
+    assert_eq!((status, code(&answer).as_str()), (400, "IncompleteSignature"));
 
-    let bad_form = world
-        .signed("ListApplications", &[])
-        .header("x-acs-date", "yesterday");
+    let bad_form = world.signed("ListApplications", &[]).header("x-acs-date", "yesterday");
     let (status, answer) = world.send(bad_form).await;
-    assert_eq!(
-        (status, code(&answer).as_str()),
-        (400, "InvalidTimeStamp.Format")
-    );
+    assert_eq!((status, code(&answer).as_str()), (400, "InvalidTimeStamp.Format"));
 
     // The nonce of a refused request is not burnt, that of an accepted one is.
     assert_eq!(world.send(good.clone()).await.0, 200);
     let (status, answer) = world.send(good).await;
-    assert_eq!(
-        (status, code(&answer).as_str()),
-        (400, "SignatureNonceUsed")
-    );
+    assert_eq!((status, code(&answer).as_str()), (400, "SignatureNonceUsed"));
 
     let changed = world.signed("GetApplication", &[("AppId", "1")]);
     let url = world.url("/?AppId=2");
@@ -93,32 +64,19 @@ async fn false_signatures_are_refused() {
 #[tokio::test]
 async fn dates_are_judged_by_the_clock_of_the_cloud() {
     let world = World::new().await;
-    for (offset, expected) in [
-        (-14 * 60, 200),
-        (14 * 60, 200),
-        (-16 * 60, 400),
-        (16 * 60, 400),
-    ] {
-        let call = world
-            .signed("GetCallerIdentity", &[])
-            .header("x-acs-date", &date(offset));
+    for (offset, expected) in [(-14 * 60, 200), (14 * 60, 200), (-16 * 60, 400), (16 * 60, 400)] {
+        let call = world.signed("GetCallerIdentity", &[]).header("x-acs-date", &date(offset));
         let (status, answer) = world.send(call).await;
         assert_eq!(status, expected, "{offset}: {answer}");
     }
     world.sandbox.cloud().set_clock_offset(3600);
-    let response = world
-        .request(&world.signed("GetCallerIdentity", &[]))
-        .send()
-        .await
-        .unwrap();
+    let response = world.request(&world.signed("GetCallerIdentity", &[])).send().await.unwrap();
     let server_date = response.headers()["date"].to_str().unwrap().to_owned();
     let answer: Value = response.json().await.unwrap();
     assert_eq!(answer["Code"], "InvalidTimeStamp.Expired");
     // The Date header is what a client corrects itself by.
     assert!(server_date.contains(&date(3600)[11..13]), "{server_date}");
-    let corrected = world
-        .signed("GetCallerIdentity", &[])
-        .header("x-acs-date", &date(3600));
+    let corrected = world.signed("GetCallerIdentity", &[]).header("x-acs-date", &date(3600));
     assert_eq!(world.send(corrected).await.0, 200);
 }
 
@@ -131,29 +89,19 @@ async fn temporary_keys_need_their_token_and_their_time() {
         call.key.clone_from(&key);
         call.secret.clone_from(&secret);
         match token {
-            Some(token) => call
-                .header("x-acs-accesskey-id", &key)
-                .header("x-acs-security-token", token),
+            Some(token) => call.header("x-acs-accesskey-id", &key).header("x-acs-security-token", token),
             None => call,
         }
     };
     let (status, answer) = world.send(call(Some(&token))).await;
-    assert_eq!(
-        (status, &answer["IdentityType"]),
-        (200, &Value::from("AssumedRoleUser"))
-    );
-    assert_eq!(
-        world.send(call(None)).await.1["Code"],
-        "MissingSecurityToken"
-    );
+    assert_eq!((status, &answer["IdentityType"]), (200, &Value::from("AssumedRoleUser")));
+    assert_eq!(world.send(call(None)).await.1["Code"], "MissingSecurityToken");
     let (_, answer) = world.send(call(Some("CAISother"))).await;
     assert_eq!(answer["Code"], "InvalidSecurityToken.Malformed");
     world.sandbox.cloud().expire_session(&key);
     let (_, answer) = world.send(call(Some(&token))).await;
     assert_eq!(answer["Code"], "InvalidSecurityToken.Expired");
-    let foreign = world
-        .signed("GetCallerIdentity", &[])
-        .header("x-acs-security-token", &token);
+    let foreign = world.signed("GetCallerIdentity", &[]).header("x-acs-security-token", &token);
     let (_, answer) = world.send(foreign).await;
     assert_eq!(answer["Code"], "InvalidSecurityToken.MismatchWithAccessKey");
 }
@@ -174,10 +122,7 @@ async fn a_role_s_keys_work_like_the_caller_s() {
     let (_, identity) = world.send(call).await;
     let role = "acs:ram::1234567890123456:assumed-role/mcp-role/mcp-proxy";
     assert_eq!(identity["Arn"], role);
-    let foreign = [
-        ("RoleArn", "acs:ram::1:role/x"),
-        ("RoleSessionName", "mcp-proxy"),
-    ];
+    let foreign = [("RoleArn", "acs:ram::1:role/x"), ("RoleSessionName", "mcp-proxy")];
     assert_eq!(world.call("AssumeRole", &foreign).await.0, 404);
 }
 
@@ -192,11 +137,7 @@ async fn applications_follow_their_rules() {
         ("RedirectUris", CALLBACK),
     ];
     let with = |name: &'static str, value: &'static str| {
-        let mut parameters: Vec<(&str, &str)> = good
-            .iter()
-            .copied()
-            .filter(|(own, _)| *own != name)
-            .collect();
+        let mut parameters: Vec<(&str, &str)> = good.iter().copied().filter(|(own, _)| *own != name).collect();
         if !value.is_empty() {
             parameters.push((name, value));
         }
@@ -208,47 +149,19 @@ async fn applications_follow_their_rules() {
         ("AppName", "with blank", "InvalidParameter.AppName"),
         ("AppName", long as &str, "InvalidParameter.AppName"),
         ("DisplayName", "", "MissingDisplayName"),
-        (
-            "DisplayName",
-            "25 characters, too many..",
-            "InvalidParameter.DisplayName",
-        ),
+        ("DisplayName", "25 characters, too many..", "InvalidParameter.DisplayName"),
         ("AppType", "DesktopApp", "InvalidParameter.AppType"),
-        (
-            "PredefinedScopes",
-            "/acs/none",
-            "InvalidParameter.PredefinedScopes",
-        ),
-        (
-            "RequiredScopes",
-            "openid",
-            "InvalidParameter.RequiredScopes",
-        ),
+        ("PredefinedScopes", "/acs/none", "InvalidParameter.PredefinedScopes"),
+        ("RequiredScopes", "openid", "InvalidParameter.RequiredScopes"),
         ("RedirectUris", "not a uri", "InvalidParameter.RedirectUris"),
-        (
-            "AccessTokenValidity",
-            "899",
-            "InvalidParameter.AccessTokenValidity",
-        ),
-        (
-            "AccessTokenValidity",
-            "10801",
-            "InvalidParameter.AccessTokenValidity",
-        ),
-        (
-            "RefreshTokenValidity",
-            "7199",
-            "InvalidParameter.RefreshTokenValidity",
-        ),
+        ("AccessTokenValidity", "899", "InvalidParameter.AccessTokenValidity"),
+        ("AccessTokenValidity", "10801", "InvalidParameter.AccessTokenValidity"),
+        ("RefreshTokenValidity", "7199", "InvalidParameter.RefreshTokenValidity"),
         ("ProtocolVersion", "3.0", "InvalidParameter.ProtocolVersion"),
         ("IsMultiTenant", "maybe", "InvalidParameter.IsMultiTenant"),
     ] {
         let (status, answer) = world.call("CreateApplication", &with(name, value)).await;
-        assert_eq!(
-            (status, &answer["Code"]),
-            (400, &Value::from(code)),
-            "{name}={value}"
-        );
+        assert_eq!((status, &answer["Code"]), (400, &Value::from(code)), "{name}={value}");
     }
     let (status, answer) = world.call("CreateApplication", &good).await;
     assert_eq!(status, 200, "{answer}");
@@ -258,85 +171,39 @@ async fn applications_follow_their_rules() {
     assert_eq!(app["AccessTokenValidity"], 3600);
     assert_eq!(app["RefreshTokenValidity"], 2_592_000);
     let (status, answer) = world.call("CreateApplication", &good).await;
-    assert_eq!(
-        (status, &answer["Code"]),
-        (409, &Value::from("EntityAlreadyExists.Application"))
-    );
+    assert_eq!((status, &answer["Code"]), (409, &Value::from("EntityAlreadyExists.Application")));
 
     let id = app["AppId"].as_str().unwrap();
-    let update = [
-        ("AppId", id),
-        (
-            "NewRedirectUris",
-            "http://127.0.0.1:1/a;http://127.0.0.1:2/b",
-        ),
-    ];
+    let update = [("AppId", id), ("NewRedirectUris", "http://127.0.0.1:1/a;http://127.0.0.1:2/b")];
     let (_, answer) = world.call("UpdateApplication", &update).await;
     let uris = &answer["Application"]["RedirectUris"]["RedirectUri"];
-    assert_eq!(
-        uris.as_array().unwrap().len(),
-        2,
-        "lists replace the old ones: {answer}"
-    );
+    assert_eq!(uris.as_array().unwrap().len(), 2, "lists replace the old ones: {answer}");
     let (_, answer) = world.call("ListApplications", &[]).await;
-    assert_eq!(
-        answer["Applications"]["Application"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(answer["Applications"]["Application"].as_array().unwrap().len(), 1);
 
     // Another account sees none of it.
     let mut foreign = world.signed("GetApplication", &[("AppId", id)]);
     (foreign.key, foreign.secret) = world.sandbox.other_access_key();
-    assert_eq!(
-        world.send(foreign).await.1["Code"],
-        "EntityNotExist.Application"
-    );
+    assert_eq!(world.send(foreign).await.1["Code"], "EntityNotExist.Application");
 
-    assert_eq!(
-        world.call("DeleteApplication", &[("AppId", id)]).await.0,
-        200
-    );
+    assert_eq!(world.call("DeleteApplication", &[("AppId", id)]).await.0, 200);
     let (status, answer) = world.call("GetApplication", &[("AppId", id)]).await;
-    assert_eq!(
-        (status, &answer["Code"]),
-        (404, &Value::from("EntityNotExist.Application"))
-    );
+    assert_eq!((status, &answer["Code"]), (404, &Value::from("EntityNotExist.Application")));
 }
 
 #[tokio::test]
 async fn refused_permissions_name_the_action() {
     let world = World::new().await;
     let (key, _) = world.sandbox.access_key();
-    world
-        .sandbox
-        .cloud()
-        .set_permission(&key, "ram:CreateApplication", false);
+    world.sandbox.cloud().set_permission(&key, "ram:CreateApplication", false);
     let (status, answer) = world.call("CreateApplication", &[]).await;
-    assert_eq!(
-        (status, &answer["Code"]),
-        (403, &Value::from("NoPermission"))
-    );
-    assert_eq!(
-        answer["AccessDeniedDetail"]["AuthAction"],
-        "ram:CreateApplication"
-    );
+    assert_eq!((status, &answer["Code"]), (403, &Value::from("NoPermission")));
+    assert_eq!(answer["AccessDeniedDetail"]["AuthAction"], "ram:CreateApplication");
     assert_eq!(world.call("ListApplications", &[]).await.0, 200);
-    world
-        .sandbox
-        .cloud()
-        .set_permission(&key, "ram:CreateApplication", true);
-    assert_eq!(
-        world.call("CreateApplication", &[]).await.1["Code"],
-        "MissingAppName"
-    );
+    world.sandbox.cloud().set_permission(&key, "ram:CreateApplication", true);
+    assert_eq!(world.call("CreateApplication", &[]).await.1["Code"], "MissingAppName");
     world.sandbox.cloud().set_key_active(&key, false);
-    assert_eq!(
-        world.call("ListApplications", &[]).await.1["Code"],
-        "InvalidAccessKeyId.Inactive"
-    );
+    assert_eq!(world.call("ListApplications", &[]).await.1["Code"], "InvalidAccessKeyId.Inactive");
 }
 
 #[tokio::test]
@@ -348,32 +215,19 @@ async fn errors_are_xml_unless_json_was_asked_for() {
     assert_eq!(response.headers()["content-type"], "text/xml;charset=utf-8");
     assert!(response.headers().contains_key("x-acs-request-id"));
     let body = response.text().await.unwrap();
-    assert!(
-        body.contains("<Code>EntityNotExist.Application</Code>"),
-        "{body}"
-    );
+    assert!(body.contains("<Code>EntityNotExist.Application</Code>"), "{body}");
 }
 
 #[tokio::test]
 async fn the_wrong_version_path_or_action_is_refused() {
     let world = World::new().await;
-    let version = world
-        .signed("ListApplications", &[])
-        .header("x-acs-version", "2019-08-16");
+    let version = world.signed("ListApplications", &[]).header("x-acs-version", "2019-08-16");
     assert_eq!(world.send(version).await.1["Code"], "InvalidVersion");
     let mut path = world.signed("ListApplications", &[]);
     path.path = "/apimcpservers".to_owned();
     assert_eq!(world.send(path).await.1["Code"], "InvalidAction.NotFound");
-    assert_eq!(
-        world.call("DropEverything", &[]).await.1["Code"],
-        "InvalidAction.NotFound"
-    );
-    let unsigned = world
-        .http
-        .get(world.url("/apimcpservers"))
-        .send()
-        .await
-        .unwrap();
+    assert_eq!(world.call("DropEverything", &[]).await.1["Code"], "InvalidAction.NotFound");
+    let unsigned = world.http.get(world.url("/apimcpservers")).send().await.unwrap();
     assert_eq!(unsigned.status().as_u16(), 404);
 }
 
@@ -387,73 +241,36 @@ async fn the_server_list_has_pages() {
     let mut token = String::new();
     let mut names = Vec::new();
     for _ in 0..10 {
-        let parameters: &[(&str, &str)] = if token.is_empty() {
-            &[]
-        } else {
-            &[("nextToken", token.as_str())]
-        };
+        let parameters: &[(&str, &str)] = if token.is_empty() { &[] } else { &[("nextToken", token.as_str())] };
         let (status, answer) = world.call("ListApiMcpServers", parameters).await;
         assert_eq!(status, 200, "{answer}");
         assert_eq!(answer["totalCount"], 4);
         for server in answer["apiMcpServers"].as_array().unwrap() {
             names.push(server["name"].as_str().unwrap().to_owned());
             let url = server["urls"]["mcp"].as_str().unwrap();
-            assert!(
-                url.starts_with("https://gateway.example:8443/accounts/"),
-                "{url}"
-            );
+            assert!(url.starts_with("https://gateway.example:8443/accounts/"), "{url}");
         }
         token = answer["nextToken"].as_str().unwrap().to_owned();
         if token.is_empty() {
             break;
         }
-        assert!(
-            token.contains('+') && token.contains('/') && token.contains('='),
-            "{token}"
-        );
+        assert!(token.contains('+') && token.contains('/') && token.contains('='), "{token}");
     }
-    assert_eq!(
-        names,
-        [
-            "sandbox-tools",
-            "sandbox-notes",
-            "cloudphone",
-            "sandbox-tools"
-        ]
-    );
-    let (status, answer) = world
-        .call("ListApiMcpServers", &[("nextToken", "abc")])
-        .await;
-    assert_eq!(
-        (status, &answer["code"]),
-        (400, &Value::from("InvalidParameter.nextToken"))
-    );
+    assert_eq!(names, ["sandbox-tools", "sandbox-notes", "cloudphone", "sandbox-tools"]);
+    let (status, answer) = world.call("ListApiMcpServers", &[("nextToken", "abc")]).await;
+    assert_eq!((status, &answer["code"]), (400, &Value::from("InvalidParameter.nextToken")));
     let (_, answer) = world.call("ListApiMcpServers", &[("skip", "3")]).await;
     assert_eq!(answer["apiMcpServers"].as_array().unwrap().len(), 1);
-    let (_, answer) = world
-        .call("ListApiMcpServers", &[("sourceType", "system")])
-        .await;
-    assert_eq!(
-        answer["apiMcpServers"][0]["systemMcpServerInfo"]["product"],
-        "eds-aic"
-    );
+    let (_, answer) = world.call("ListApiMcpServers", &[("sourceType", "system")]).await;
+    assert_eq!(answer["apiMcpServers"][0]["systemMcpServerInfo"]["product"], "eds-aic");
 }
 
 #[tokio::test]
 async fn api_faults_are_injected() {
     let world = World::new().await;
     let cloud = world.sandbox.cloud();
-    cloud.fail_api(
-        ApiFault::Throttled {
-            retry_after_ms: Some(70),
-        },
-        Some(1),
-    );
-    let response = world
-        .request(&world.signed("ListApplications", &[]))
-        .send()
-        .await
-        .unwrap();
+    cloud.fail_api(ApiFault::Throttled { retry_after_ms: Some(70) }, Some(1));
+    let response = world.request(&world.signed("ListApplications", &[])).send().await.unwrap();
     assert_eq!(response.status().as_u16(), 400);
     assert_eq!(response.headers()["x-acs-retry-after"], "70");
     assert_eq!(world.call("ListApplications", &[]).await.0, 200);

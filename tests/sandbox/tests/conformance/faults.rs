@@ -12,18 +12,8 @@ async fn the_token_endpoint_fails_as_told() {
     let cloud = world.sandbox.cloud();
     let (client_id, first) = world.signed_in().await;
 
-    cloud.fail_token(
-        TokenFault::Status {
-            status: 503,
-            retry_after: Some(7),
-        },
-        Some(1),
-    );
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("client_id", &client_id),
-        ("refresh_token", &first.refresh),
-    ];
+    cloud.fail_token(TokenFault::Status { status: 503, retry_after: Some(7) }, Some(1));
+    let form = [("grant_type", "refresh_token"), ("client_id", &client_id), ("refresh_token", &first.refresh)];
     let ask = || world.http.post(world.url("/v1/token")).form(&form).send();
     let response = ask().await.unwrap();
     assert_eq!(response.status().as_u16(), 503);
@@ -39,16 +29,8 @@ async fn the_token_endpoint_fails_as_told() {
     assert_eq!(garbage.status().as_u16(), 200);
     assert!(garbage.json::<Value>().await.is_err());
 
-    cloud.fail_token(
-        TokenFault::OAuth {
-            error: "invalid_grant".to_owned(),
-        },
-        Some(1),
-    );
-    assert_eq!(
-        world.refresh(&client_id, &first.refresh).await.1["error"],
-        "invalid_grant"
-    );
+    cloud.fail_token(TokenFault::OAuth { error: "invalid_grant".to_owned() }, Some(1));
+    assert_eq!(world.refresh(&client_id, &first.refresh).await.1["error"], "invalid_grant");
 
     cloud.fail_token(TokenFault::CutBefore, Some(1));
     assert!(ask().await.is_err());
@@ -60,26 +42,10 @@ async fn the_token_endpoint_fails_as_told() {
 
     let second = tokens(&answer);
     cloud.fail_token(TokenFault::CutAfter, Some(1));
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("client_id", &client_id),
-        ("refresh_token", &second.refresh),
-    ];
-    assert!(
-        world
-            .http
-            .post(world.url("/v1/token"))
-            .form(&form)
-            .send()
-            .await
-            .is_err()
-    );
+    let form = [("grant_type", "refresh_token"), ("client_id", &client_id), ("refresh_token", &second.refresh)];
+    assert!(world.http.post(world.url("/v1/token")).form(&form).send().await.is_err());
     let (status, answer) = world.refresh(&client_id, &second.refresh).await;
-    assert_eq!(
-        (status, &answer["error"]),
-        (400, &Value::from("invalid_grant")),
-        "it was consumed"
-    );
+    assert_eq!((status, &answer["error"]), (400, &Value::from("invalid_grant")), "it was consumed");
     assert_eq!(cloud.counts().token_calls, 9);
 }
 
@@ -96,10 +62,7 @@ async fn tokens_are_revoked_from_outside() {
     assert_eq!(world.status("/lab/echo", &second.access).await, 200);
     assert_eq!(cloud.revoke_grants(), 1);
     assert_eq!(world.status("/lab/echo", &second.access).await, 401);
-    assert_eq!(
-        world.refresh(&client_id, &second.refresh).await.1["error"],
-        "invalid_grant"
-    );
+    assert_eq!(world.refresh(&client_id, &second.refresh).await.1["error"], "invalid_grant");
 }
 
 #[tokio::test]
@@ -107,13 +70,7 @@ async fn the_gateway_fails_as_told() {
     let world = World::new().await;
     let cloud = world.sandbox.cloud();
     let (_, tokens) = world.signed_in().await;
-    cloud.fail_gateway(
-        GatewayFault::Status {
-            status: 502,
-            retry_after: None,
-        },
-        Some(2),
-    );
+    cloud.fail_gateway(GatewayFault::Status { status: 502, retry_after: None }, Some(2));
     for expected in [502, 502, 200] {
         assert_eq!(world.status("/lab/bytes/1", &tokens.access).await, expected);
     }
@@ -121,12 +78,7 @@ async fn the_gateway_fails_as_told() {
     assert!(world.get("/lab/echo", &tokens.access).send().await.is_err());
 
     cloud.fail_gateway(GatewayFault::CutAfter { bytes: 100_000 }, Some(1));
-    let mut body = world
-        .get("/lab/bytes/1000000", &tokens.access)
-        .send()
-        .await
-        .unwrap()
-        .bytes_stream();
+    let mut body = world.get("/lab/bytes/1000000", &tokens.access).send().await.unwrap().bytes_stream();
     let mut received = 0;
     let error = loop {
         match body.next().await {
@@ -140,11 +92,7 @@ async fn the_gateway_fails_as_told() {
 
     cloud.fail_gateway(GatewayFault::Hang, Some(1));
     let hung = world.get("/lab/echo", &tokens.access).send();
-    assert!(
-        tokio::time::timeout(std::time::Duration::from_millis(200), hung)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(200), hung).await.is_err());
     assert_eq!(cloud.counts().gateway_faults, 5);
 }
 
@@ -153,18 +101,10 @@ async fn open_streams_are_cut_without_a_farewell() {
     let world = World::new().await;
     let cloud = world.sandbox.cloud();
     let (_, tokens) = world.signed_in().await;
-    let mut body = world
-        .get("/lab/hold", &tokens.access)
-        .send()
-        .await
-        .unwrap()
-        .bytes_stream();
+    let mut body = world.get("/lab/hold", &tokens.access).send().await.unwrap().bytes_stream();
     assert_eq!(cloud.cut_streams(), 1);
     assert!(body.next().await.unwrap().is_err());
-    let counts = cloud
-        .wait_until(|counts| counts.open_streams == 0, DEADLINE)
-        .await
-        .unwrap();
+    let counts = cloud.wait_until(|counts| counts.open_streams == 0, DEADLINE).await.unwrap();
     assert_eq!(counts.cancelled_streams, 0, "we cut it, nobody left it");
 }
 
@@ -182,22 +122,15 @@ async fn listeners_refuse_for_real() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, until_refused)
-        .await
-        .expect("the listener closes");
-    assert!(
-        fresh(&world.sandbox.cloud_url()).await.is_ok(),
-        "the other one stays open"
-    );
+    tokio::time::timeout(DEADLINE, until_refused).await.expect("the listener closes");
+    assert!(fresh(&world.sandbox.cloud_url()).await.is_ok(), "the other one stays open");
     cloud.clear_faults();
     let until_open = async {
         while fresh(&world.sandbox.token_url()).await.is_err() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, until_open)
-        .await
-        .expect("the listener opens again");
+    tokio::time::timeout(DEADLINE, until_open).await.expect("the listener opens again");
 }
 
 #[tokio::test]
@@ -213,47 +146,18 @@ async fn the_admin_interface_does_the_same() {
     assert_eq!(world.status("/lab/echo", &tokens.access).await, 500);
     let unknown = json!({ "fault": { "kind": "explode" } });
     assert_eq!(post("fail/gateway", unknown).await.status().as_u16(), 400);
-    assert!(
-        post("revoke", json!("access_tokens"))
-            .await
-            .status()
-            .is_success()
-    );
+    assert!(post("revoke", json!("access_tokens")).await.status().is_success());
     assert_eq!(world.status("/lab/echo", &tokens.access).await, 401);
-    assert!(
-        post("clock", json!({ "advance": 60 }))
-            .await
-            .status()
-            .is_success()
-    );
+    assert!(post("clock", json!({ "advance": 60 })).await.status().is_success());
     assert_eq!(world.sandbox.cloud().clock_offset(), 60);
-    assert!(
-        post("settings", json!({ "expires_in": "string" }))
-            .await
-            .status()
-            .is_success()
-    );
-    assert_eq!(
-        post("settings", json!({ "expires": "string" }))
-            .await
-            .status()
-            .as_u16(),
-        422
-    );
+    assert!(post("settings", json!({ "expires_in": "string" })).await.status().is_success());
+    assert_eq!(post("settings", json!({ "expires": "string" })).await.status().as_u16(), 422);
     let wait = json!({ "counter": "api.CreateApplication", "at_least": 1 });
     assert!(post("wait", wait).await.status().is_success());
     let wait = json!({ "counter": "refreshes", "at_least": 1, "timeout_ms": 10 });
     assert_eq!(post("wait", wait).await.status().as_u16(), 408);
     let url = format!("{}/admin/counts", world.sandbox.page_url());
-    let counts: Value = world
-        .http
-        .get(url)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let counts: Value = world.http.get(url).send().await.unwrap().json().await.unwrap();
     assert_eq!(counts["gateway_unauthorized"], 1);
 }
 
@@ -269,10 +173,7 @@ async fn the_end_is_an_end() {
 
     let directory = tempfile::tempdir().unwrap();
     let own = directory.path().join("ca.pem");
-    let options = Options {
-        ca_file: Some(own.clone()),
-        ..Options::default()
-    };
+    let options = Options { ca_file: Some(own.clone()), ..Options::default() };
     Sandbox::start(options).await.unwrap().stop().await;
     assert!(own.exists(), "a file that was asked for stays");
 }

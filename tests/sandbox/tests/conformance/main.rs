@@ -1,9 +1,5 @@
 //! The stand-in judged from outside: over TLS, with clients of its own kind.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test may fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail by panicking")]
 
 mod api;
 mod faults;

@@ -12,11 +12,7 @@ use crate::support::{DEADLINE, World};
 
 type Connected = RunningService<RoleClient, ClientConfig>;
 
-fn transport(
-    world: &World,
-    path: &str,
-    token: &str,
-) -> StreamableHttpClientTransport<reqwest::Client> {
+fn transport(world: &World, path: &str, token: &str) -> StreamableHttpClientTransport<reqwest::Client> {
     let config = StreamableHttpClientTransportConfig::with_uri(world.url(path)).auth_header(token);
     StreamableHttpClientTransport::with_client(world.http.clone(), config)
 }
@@ -35,21 +31,10 @@ async fn streamable_http_serves_sessions() {
     let world = World::new().await;
     let (_, tokens) = world.signed_in().await;
     let path = world.mcp_path("sandbox-tools");
-    let client = ClientConfig::default()
-        .serve(transport(&world, &path, &tokens.access))
-        .await
-        .unwrap();
+    let client = ClientConfig::default().serve(transport(&world, &path, &tokens.access)).await.unwrap();
     assert_eq!(client.list_all_tools().await.unwrap().len(), 6);
-    assert_eq!(
-        text(&client, "echo", json!({ "text": "hello" })).await,
-        "hello"
-    );
-    assert_eq!(
-        text(&client, "large", json!({ "bytes": 100_000 }))
-            .await
-            .len(),
-        100_000
-    );
+    assert_eq!(text(&client, "echo", json!({ "text": "hello" })).await, "hello");
+    assert_eq!(text(&client, "large", json!({ "bytes": 100_000 })).await.len(), 100_000);
     let failed = client.call_tool(call("fail", json!({}))).await.unwrap();
     assert_eq!(failed.is_error, Some(true));
     assert_eq!(client.list_all_resources().await.unwrap().len(), 1);
@@ -62,11 +47,7 @@ async fn streamable_http_serves_sessions() {
     let counts = world.sandbox.cloud().counts();
     assert_eq!(counts.tool_calls("sandbox-tools/echo"), 1);
     let records = world.sandbox.cloud().received();
-    assert!(
-        records
-            .iter()
-            .any(|record| !record.header("mcp-session-id").is_empty())
-    );
+    assert!(records.iter().any(|record| !record.header("mcp-session-id").is_empty()));
 }
 
 #[tokio::test]
@@ -74,19 +55,11 @@ async fn every_listed_server_answers() {
     let world = World::new().await;
     world.sandbox.cloud().add_server("later");
     let (_, tokens) = world.signed_in().await;
-    let mut paths: Vec<String> = world
-        .sandbox
-        .servers()
-        .into_iter()
-        .map(|server| server.mcp_path)
-        .collect();
+    let mut paths: Vec<String> = world.sandbox.servers().into_iter().map(|server| server.mcp_path).collect();
     assert_eq!(paths.len(), 4);
     paths.extend(["/mcp".to_owned(), "/id/cOrE000000000001/mcp".to_owned()]);
     for path in paths {
-        let client = ClientConfig::default()
-            .serve(transport(&world, &path, &tokens.access))
-            .await
-            .unwrap();
+        let client = ClientConfig::default().serve(transport(&world, &path, &tokens.access)).await.unwrap();
         assert!(!client.list_all_tools().await.unwrap().is_empty(), "{path}");
         client.cancel().await.unwrap();
     }
@@ -100,39 +73,20 @@ async fn the_stateless_revision_is_served_beside() {
     let client = ClientConfig::default()
         .serve_with_lifecycle(
             transport(&world, &path, &tokens.access),
-            ClientLifecycleMode::Discover {
-                preferred_versions: vec![rmcp::model::ProtocolVersion::V_2026_07_28],
-            },
+            ClientLifecycleMode::Discover { preferred_versions: vec![rmcp::model::ProtocolVersion::V_2026_07_28] },
         )
         .await
         .unwrap();
-    assert_eq!(
-        text(&client, "add_note", json!({ "text": "one" })).await,
-        "note://1"
-    );
+    assert_eq!(text(&client, "add_note", json!({ "text": "one" })).await, "note://1");
     assert_eq!(text(&client, "list_notes", json!({})).await, "one");
     client.cancel().await.unwrap();
     let records = world.sandbox.cloud().received();
-    assert!(
-        records
-            .iter()
-            .all(|record| record.header("mcp-session-id").is_empty())
-    );
-    assert!(
-        records
-            .iter()
-            .any(|record| record.header("mcp-name") == ["list_notes"])
-    );
+    assert!(records.iter().all(|record| record.header("mcp-session-id").is_empty()));
+    assert!(records.iter().any(|record| record.header("mcp-name") == ["list_notes"]));
 }
 
 /// A POST of one message by hand.
-async fn post(
-    world: &World,
-    path: &str,
-    token: &str,
-    session: Option<&str>,
-    message: &Value,
-) -> reqwest::Response {
+async fn post(world: &World, path: &str, token: &str, session: Option<&str>, message: &Value) -> reqwest::Response {
     let mut request = world
         .http
         .post(world.url(path))
@@ -140,9 +94,7 @@ async fn post(
         .header("Accept", "application/json, text/event-stream")
         .json(message);
     if let Some(session) = session {
-        request = request
-            .header("Mcp-Session-Id", session)
-            .header("MCP-Protocol-Version", "2025-06-18");
+        request = request.header("Mcp-Session-Id", session).header("MCP-Protocol-Version", "2025-06-18");
     }
     request.send().await.unwrap()
 }
@@ -158,19 +110,10 @@ fn initialize(version: &str) -> Value {
 async fn session(world: &World, path: &str, token: &str) -> String {
     let response = post(world, path, token, None, &initialize("2025-06-18")).await;
     assert_eq!(response.status().as_u16(), 200);
-    let id = response.headers()["mcp-session-id"]
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let id = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
     drop(response.text().await.unwrap());
     let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-    assert_eq!(
-        post(world, path, token, Some(&id), &ready)
-            .await
-            .status()
-            .as_u16(),
-        202
-    );
+    assert_eq!(post(world, path, token, Some(&id), &ready).await.status().as_u16(), 202);
     id
 }
 
@@ -180,10 +123,7 @@ async fn sessions_end_and_are_missed() {
     let (_, tokens) = world.signed_in().await;
     let path = world.mcp_path("sandbox-tools");
     let id = session(&world, &path, &tokens.access).await;
-    let delete = world
-        .http
-        .delete(world.url(&path))
-        .bearer_auth(&tokens.access);
+    let delete = world.http.delete(world.url(&path)).bearer_auth(&tokens.access);
     let deleted = delete.header("Mcp-Session-Id", &id).send().await.unwrap();
     assert!(deleted.status().is_success(), "{}", deleted.status());
     let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
@@ -210,32 +150,12 @@ async fn progress_is_reported_and_can_be_cancelled() {
     assert_eq!(body.matches("notifications/progress").count(), 3, "{body}");
     assert!(body.contains("3 steps"), "{body}");
 
-    let endless = post(
-        &world,
-        &path,
-        &tokens.access,
-        Some(&id),
-        &progress(2, 3600.0),
-    )
-    .await;
+    let endless = post(&world, &path, &tokens.access, Some(&id), &progress(2, 3600.0)).await;
     let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
         "params": { "requestId": 2, "reason": "enough" } });
-    assert_eq!(
-        post(&world, &path, &tokens.access, Some(&id), &cancel)
-            .await
-            .status()
-            .as_u16(),
-        202
-    );
-    let counts = cloud
-        .wait_until(|counts| counts.mcp_cancellations == 1, DEADLINE)
-        .await;
-    assert_eq!(
-        counts
-            .expect("cancelled")
-            .tool_calls("sandbox-tools/progress"),
-        2
-    );
+    assert_eq!(post(&world, &path, &tokens.access, Some(&id), &cancel).await.status().as_u16(), 202);
+    let counts = cloud.wait_until(|counts| counts.mcp_cancellations == 1, DEADLINE).await;
+    assert_eq!(counts.expect("cancelled").tool_calls("sandbox-tools/progress"), 2);
     drop(endless);
 }
 
@@ -251,11 +171,7 @@ impl Legacy {
         let response = world.get(path, token).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let body = response.bytes_stream().boxed();
-        let mut own = Self {
-            endpoint: String::new(),
-            buffer: String::new(),
-            body,
-        };
+        let mut own = Self { endpoint: String::new(), buffer: String::new(), body };
         let (event, data) = own.event().await;
         assert_eq!(event, "endpoint");
         own.endpoint = data;
@@ -267,20 +183,12 @@ impl Legacy {
             if let Some(end) = self.buffer.find("\n\n") {
                 break end;
             }
-            let next = tokio::time::timeout(DEADLINE, self.body.next())
-                .await
-                .expect("an event");
+            let next = tokio::time::timeout(DEADLINE, self.body.next()).await.expect("an event");
             let piece = next.expect("no end").unwrap();
             self.buffer.push_str(std::str::from_utf8(&piece).unwrap());
         };
         let event: String = self.buffer.drain(..end + 2).collect();
-        let field = |name: &str| {
-            event
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
         (field("event: "), field("data: "))
     }
 
@@ -299,83 +207,43 @@ async fn the_old_transport_serves_the_same_servers() {
     let path = world.mcp_path("sandbox-tools").replace("/mcp", "/sse");
     let mut legacy = Legacy::open(&world, &path, &tokens.access).await;
     let expected = format!("{}/message?sessionId=", path.trim_end_matches("/sse"));
-    assert!(
-        legacy.endpoint.starts_with(&expected),
-        "{}",
-        legacy.endpoint
-    );
+    assert!(legacy.endpoint.starts_with(&expected), "{}", legacy.endpoint);
     let endpoint = legacy.endpoint.clone();
-    let send = async |message: Value| {
-        post(&world, &endpoint, &tokens.access, None, &message)
-            .await
-            .status()
-            .as_u16()
-    };
+    let send = async |message: Value| post(&world, &endpoint, &tokens.access, None, &message).await.status().as_u16();
     assert_eq!(send(initialize("2024-11-05")).await, 202);
     let answer = legacy.message().await;
     assert_eq!(answer["result"]["protocolVersion"], "2024-11-05");
-    assert_eq!(
-        send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await,
-        202
-    );
+    assert_eq!(send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await, 202);
     let tool = |id: u64, name: &str, arguments: Value| {
         json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call",
             "params": { "name": name, "arguments": arguments } })
     };
     assert_eq!(send(tool(1, "echo", json!({ "text": "old" }))).await, 202);
-    assert_eq!(
-        legacy.message().await["result"]["content"][0]["text"],
-        "old"
-    );
+    assert_eq!(legacy.message().await["result"]["content"][0]["text"], "old");
 
     // The server asks the client, and gets its answer.
-    assert_eq!(
-        send(tool(2, "elicit", json!({ "question": "who?" }))).await,
-        202
-    );
+    assert_eq!(send(tool(2, "elicit", json!({ "question": "who?" }))).await, 202);
     let asked = legacy.message().await;
     assert_eq!(asked["method"], "elicitation/create");
     let reply = json!({ "jsonrpc": "2.0", "id": asked["id"],
         "result": { "action": "accept", "content": { "answer": "me" } } });
     assert_eq!(send(reply).await, 202);
     let answer = legacy.message().await;
-    assert!(
-        answer["result"]["content"][0]["text"]
-            .as_str()
-            .unwrap()
-            .contains("\"me\"")
-    );
+    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("\"me\""));
 
-    assert_eq!(
-        send(tool(3, "sample", json!({ "question": "why?" }))).await,
-        202
-    );
+    assert_eq!(send(tool(3, "sample", json!({ "question": "why?" }))).await, 202);
     let asked = legacy.message().await;
     assert_eq!(asked["method"], "sampling/createMessage");
     let reply = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": {
         "role": "assistant", "model": "m", "content": { "type": "text", "text": "because" } } });
     assert_eq!(send(reply).await, 202);
     let answer = legacy.message().await;
-    assert!(
-        answer["result"]["content"][0]["text"]
-            .as_str()
-            .unwrap()
-            .contains("because")
-    );
+    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("because"));
 
     drop(legacy);
-    let counts = cloud
-        .wait_until(|counts| counts.cancelled_streams == 1, DEADLINE)
-        .await;
+    let counts = cloud.wait_until(|counts| counts.cancelled_streams == 1, DEADLINE).await;
     assert_eq!(counts.expect("the stream was left").open_streams, 0);
-    let lost = post(
-        &world,
-        &endpoint,
-        &tokens.access,
-        None,
-        &tool(9, "echo", json!({})),
-    )
-    .await;
+    let lost = post(&world, &endpoint, &tokens.access, None, &tool(9, "echo", json!({}))).await;
     assert_eq!(lost.status().as_u16(), 404);
     assert_eq!(lost.text().await.unwrap(), "session not found");
 }
@@ -386,24 +254,11 @@ async fn endpoints_can_be_absolute_and_belong_to_their_server() {
     let (_, tokens) = world.signed_in().await;
     let path = world.mcp_path("sandbox-notes").replace("/mcp", "/sse");
     let relative = Legacy::open(&world, &path, &tokens.access).await;
-    let foreign = relative
-        .endpoint
-        .replace("sandbox-notes", "sandbox-tools")
-        .replace("sAnDb0xN0Tes0001", "sAnDb0xT00Ls0001");
-    let answer = post(
-        &world,
-        &foreign,
-        &tokens.access,
-        None,
-        &initialize("2024-11-05"),
-    )
-    .await;
+    let foreign =
+        relative.endpoint.replace("sandbox-notes", "sandbox-tools").replace("sAnDb0xN0Tes0001", "sAnDb0xT00Ls0001");
+    let answer = post(&world, &foreign, &tokens.access, None, &initialize("2024-11-05")).await;
     assert_eq!(answer.status().as_u16(), 404);
     world.sandbox.cloud().set_absolute_endpoint(true);
     let absolute = Legacy::open(&world, &path, &tokens.access).await;
-    assert!(
-        absolute.endpoint.starts_with(&world.url("/accounts/")),
-        "{}",
-        absolute.endpoint
-    );
+    assert!(absolute.endpoint.starts_with(&world.url("/accounts/")), "{}", absolute.endpoint);
 }

@@ -9,18 +9,11 @@ use crate::support::{CALLBACK, CHALLENGE, World, location, parameter, tokens};
 async fn a_person_signs_in() {
     let world = World::new().await;
     let client_id = world.application().await;
-    let response = world
-        .http
-        .get(world.authorize_url(&client_id))
-        .send()
-        .await
-        .unwrap();
+    let response = world.http.get(world.authorize_url(&client_id)).send().await.unwrap();
     let callback = location(&response);
     assert!(callback.starts_with(CALLBACK));
     assert_eq!(parameter(&callback, "state").as_deref(), Some("st ate"));
-    let (status, answer) = world
-        .exchange(&client_id, &parameter(&callback, "code").unwrap())
-        .await;
+    let (status, answer) = world.exchange(&client_id, &parameter(&callback, "code").unwrap()).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["token_type"], "Bearer");
     assert_eq!(answer["expires_in"], 10800);
@@ -35,47 +28,24 @@ async fn the_page_asks_and_obeys() {
     let client_id = world.application().await;
     world.sandbox.cloud().set_consent(Consent::Ask);
     let url = world.authorize_url(&client_id);
-    let page = world
-        .http
-        .get(&url)
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    assert!(
-        page.contains("Sandbox test") && page.contains("value=\"deny\""),
-        "{page}"
-    );
+    let page = world.http.get(&url).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("Sandbox test") && page.contains("value=\"deny\""), "{page}");
     let request = url.split_once('?').unwrap().1;
     let form = |decision| [("request", request), ("decision", decision)];
     let press = async |decision| {
         let to = format!("{}/oauth2/v1/auth", world.sandbox.page_url());
-        world
-            .http
-            .post(to)
-            .form(&form(decision))
-            .send()
-            .await
-            .unwrap()
+        world.http.post(to).form(&form(decision)).send().await.unwrap()
     };
     let allowed = location(&press("allow").await);
     assert!(parameter(&allowed, "code").is_some());
     let denied = location(&press("deny").await);
-    assert_eq!(
-        parameter(&denied, "error").as_deref(),
-        Some("access_denied")
-    );
+    assert_eq!(parameter(&denied, "error").as_deref(), Some("access_denied"));
     assert_eq!(parameter(&denied, "state").as_deref(), Some("st ate"));
     assert!(parameter(&denied, "error_description").is_some());
     assert_eq!(press("neither").await.status().as_u16(), 400);
     world.sandbox.cloud().set_consent(Consent::Deny);
     let denied = location(&world.http.get(&url).send().await.unwrap());
-    assert_eq!(
-        parameter(&denied, "error").as_deref(),
-        Some("access_denied")
-    );
+    assert_eq!(parameter(&denied, "error").as_deref(), Some("access_denied"));
     assert_eq!(world.sandbox.cloud().counts().denials, 2);
 }
 
@@ -88,18 +58,9 @@ async fn doubtful_requests_end_on_a_page_without_redirect() {
     assert!(good.contains(callback));
     for bad in [
         good.replace(&client_id, "4000000000000000000"),
-        good.replace(
-            callback,
-            "redirect_uri=http%3A%2F%2F127.0.0.1%3A8088%2Fcallback%2F",
-        ),
-        good.replace(
-            callback,
-            "redirect_uri=http%3A%2F%2F127.0.0.1%3A8089%2Fcallback",
-        ),
-        good.replace(
-            callback,
-            "redirect_uri=http%3A%2F%2Flocalhost%3A8088%2Fcallback",
-        ),
+        good.replace(callback, "redirect_uri=http%3A%2F%2F127.0.0.1%3A8088%2Fcallback%2F"),
+        good.replace(callback, "redirect_uri=http%3A%2F%2F127.0.0.1%3A8089%2Fcallback"),
+        good.replace(callback, "redirect_uri=http%3A%2F%2Flocalhost%3A8088%2Fcallback"),
         good.replace(callback, "x=1"),
         format!("{good}&{callback}"),
     ] {
@@ -108,12 +69,7 @@ async fn doubtful_requests_end_on_a_page_without_redirect() {
         assert!(!response.headers().contains_key("location"));
         assert!(world.sandbox.approve(&bad).is_err());
     }
-    assert!(
-        world
-            .sandbox
-            .approve(&good.replace("127.0.0.1:", "127.0.0.2:"))
-            .is_err()
-    );
+    assert!(world.sandbox.approve(&good.replace("127.0.0.1:", "127.0.0.2:")).is_err());
 }
 
 #[tokio::test]
@@ -122,19 +78,10 @@ async fn other_faults_of_the_request_are_sent_back() {
     let client_id = world.application().await;
     let good = world.authorize_url(&client_id);
     for (bad, error) in [
-        (
-            good.replace("response_type=code", "response_type=token"),
-            "unsupported_response_type",
-        ),
+        (good.replace("response_type=code", "response_type=token"), "unsupported_response_type"),
         (good.replace("mcp-server", "everything"), "invalid_scope"),
-        (
-            good.replace(&format!("code_challenge={CHALLENGE}"), "x=1"),
-            "invalid_request",
-        ),
-        (
-            good.replace("method=S256", "method=plain"),
-            "invalid_request",
-        ),
+        (good.replace(&format!("code_challenge={CHALLENGE}"), "x=1"), "invalid_request"),
+        (good.replace("method=S256", "method=plain"), "invalid_request"),
         (good.replace(CHALLENGE, "short"), "invalid_request"),
     ] {
         let target = location(&world.http.get(&bad).send().await.unwrap());
@@ -169,16 +116,10 @@ async fn codes_are_bound_and_single_use() {
         (client_id.as_str(), CALLBACK, "short"),
     ] {
         let (status, answer) = exchange(client, &code, redirect, verifier).await;
-        assert_eq!(
-            (status, &answer["error"]),
-            (400, &Value::from("invalid_grant"))
-        );
+        assert_eq!((status, &answer["error"]), (400, &Value::from("invalid_grant")));
     }
     let (status, answer) = exchange("4000000000000000000", &code, CALLBACK, verifier).await;
-    assert_eq!(
-        (status, &answer["error"]),
-        (401, &Value::from("invalid_client"))
-    );
+    assert_eq!((status, &answer["error"]), (401, &Value::from("invalid_client")));
     // Refusals did not use the code up.
     let (status, answer) = exchange(&client_id, &code, CALLBACK, verifier).await;
     assert_eq!(status, 200, "{answer}");
@@ -188,17 +129,11 @@ async fn codes_are_bound_and_single_use() {
     let (status, _) = exchange(&client_id, &code, CALLBACK, verifier).await;
     assert_eq!(status, 400);
     assert_eq!(world.status("/lab/echo", &tokens.access).await, 401);
-    assert_eq!(
-        world.refresh(&client_id, &tokens.refresh).await.1["error"],
-        "invalid_grant"
-    );
+    assert_eq!(world.refresh(&client_id, &tokens.refresh).await.1["error"], "invalid_grant");
 
     let late = world.code(&client_id);
     world.sandbox.cloud().advance_clock(301);
-    assert_eq!(
-        exchange(&client_id, &late, CALLBACK, verifier).await.1["error"],
-        "invalid_grant"
-    );
+    assert_eq!(exchange(&client_id, &late, CALLBACK, verifier).await.1["error"], "invalid_grant");
 }
 
 #[tokio::test]
@@ -210,22 +145,12 @@ async fn refresh_tokens_replace_each_other() {
     let second = tokens(&answer);
     assert_ne!(first.refresh, second.refresh);
     assert_ne!(first.access, second.access);
-    assert_eq!(
-        world.status("/lab/echo", &first.access).await,
-        200,
-        "old access tokens live on"
-    );
+    assert_eq!(world.status("/lab/echo", &first.access).await, 200, "old access tokens live on");
     let (status, answer) = world.refresh(&client_id, &first.refresh).await;
-    assert_eq!(
-        (status, &answer["error"]),
-        (400, &Value::from("invalid_grant"))
-    );
+    assert_eq!((status, &answer["error"]), (400, &Value::from("invalid_grant")));
     assert!(answer["requestId"].is_string());
     let other = world.application().await;
-    assert_eq!(
-        world.refresh(&other, &second.refresh).await.1["error"],
-        "invalid_grant"
-    );
+    assert_eq!(world.refresh(&other, &second.refresh).await.1["error"], "invalid_grant");
     assert_eq!(world.refresh(&client_id, &second.refresh).await.0, 200);
     let counts = world.sandbox.cloud().counts();
     assert_eq!((counts.refreshes, counts.refreshes_failed), (2, 2));
@@ -253,11 +178,7 @@ async fn refresh_tokens_count_from_the_authorization() {
     assert_eq!(status, 200);
     cloud.advance_clock(300);
     let (status, answer) = world.refresh(&client_id, &tokens(&answer).refresh).await;
-    assert_eq!(
-        (status, &answer["error"]),
-        (400, &Value::from("invalid_grant")),
-        "no sliding"
-    );
+    assert_eq!((status, &answer["error"]), (400, &Value::from("invalid_grant")), "no sliding");
 }
 
 #[tokio::test]
@@ -291,10 +212,7 @@ async fn who_gets_a_refresh_token() {
     let web = answer["Application"]["AppId"].as_str().unwrap().to_owned();
     let code = world.code(&web);
     let (status, answer) = world.exchange(&web, &code).await;
-    assert_eq!(
-        (status, &answer["error"]),
-        (401, &Value::from("invalid_client"))
-    );
+    assert_eq!((status, &answer["error"]), (401, &Value::from("invalid_client")));
     let secret = cloud.create_client_secret(&web).unwrap();
     let form = [
         ("grant_type", "authorization_code"),
@@ -305,11 +223,7 @@ async fn who_gets_a_refresh_token() {
         ("code_verifier", crate::support::VERIFIER),
     ];
     let (status, answer) = world.token(&form).await;
-    assert_eq!(
-        (status, &answer["refresh_token"]),
-        (200, &Value::Null),
-        "{answer}"
-    );
+    assert_eq!((status, &answer["refresh_token"]), (200, &Value::Null), "{answer}");
 }
 
 #[tokio::test]
@@ -347,15 +261,7 @@ async fn revocation_ends_the_grant() {
     let (client_id, tokens) = world.signed_in().await;
     let revoke = async |token: &str| {
         let form = [("client_id", client_id.as_str()), ("token", token)];
-        world
-            .http
-            .post(world.url("/v1/revoke"))
-            .form(&form)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
+        world.http.post(world.url("/v1/revoke")).form(&form).send().await.unwrap().status().as_u16()
     };
     assert_eq!(revoke("no such token").await, 200);
     assert_eq!(world.status("/lab/echo", &tokens.access).await, 200);
@@ -369,49 +275,22 @@ async fn revocation_ends_the_grant() {
 async fn the_neighbours_answer() {
     let world = World::new().await;
     let (_, tokens) = world.signed_in().await;
-    let answer: Value = world
-        .get("/v1/userinfo", &tokens.access)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let answer: Value = world.get("/v1/userinfo", &tokens.access).send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["aid"], "1234567890123456");
     assert_eq!(world.status("/v1/userinfo", "wrong").await, 401);
     let url = world.url("/.well-known/openid-configuration");
-    let answer: Value = world
-        .http
-        .get(url)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let answer: Value = world.http.get(url).send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["token_endpoint"], world.url("/v1/token"));
     let (status, answer) = world.token(&[("grant_type", "password")]).await;
-    assert_eq!(
-        (status, &answer["error"]),
-        (400, &Value::from("unsupported_grant_type"))
-    );
-    let json = world
-        .http
-        .post(world.url("/v1/token"))
-        .json(&answer)
-        .send()
-        .await
-        .unwrap();
+    assert_eq!((status, &answer["error"]), (400, &Value::from("unsupported_grant_type")));
+    let json = world.http.post(world.url("/v1/token")).json(&answer).send().await.unwrap();
     assert_eq!(json.status().as_u16(), 400);
 }
 
 #[tokio::test]
 async fn a_bearer_can_be_had_without_a_person() {
     let world = World::new().await;
-    let parameters = [
-        ("ClientId", "4071151845732613353"),
-        ("Scope", "/internal/acs/openapi"),
-    ];
+    let parameters = [("ClientId", "4071151845732613353"), ("Scope", "/internal/acs/openapi")];
     let (status, answer) = world.call("GenerateAccessToken", &parameters).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["Data"]["ExpiresIn"], "259199");

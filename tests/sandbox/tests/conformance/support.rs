@@ -39,22 +39,12 @@ impl World {
     pub(crate) async fn new() -> Self {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
-            rustls::crypto::ring::default_provider()
-                .install_default()
-                .unwrap();
+            rustls::crypto::ring::default_provider().install_default().unwrap();
         });
-        let options = Options {
-            consent: Consent::Allow,
-            ..Options::default()
-        };
+        let options = Options { consent: Consent::Allow, ..Options::default() };
         let sandbox = Sandbox::start(options).await.unwrap();
         let ca = Certificate::from_pem(&std::fs::read(sandbox.ca_file()).unwrap()).unwrap();
-        let http = Client::builder()
-            .tls_certs_only([ca])
-            .redirect(Policy::none())
-            .no_proxy()
-            .build()
-            .unwrap();
+        let http = Client::builder().tls_certs_only([ca]).redirect(Policy::none()).no_proxy().build().unwrap();
         Self { sandbox, http }
     }
 
@@ -63,10 +53,7 @@ impl World {
     }
 
     pub(crate) fn authority(&self) -> String {
-        self.sandbox
-            .cloud_url()
-            .trim_start_matches("https://")
-            .to_owned()
+        self.sandbox.cloud_url().trim_start_matches("https://").to_owned()
     }
 
     /// An API call by the default key.
@@ -94,14 +81,8 @@ impl World {
         Signed {
             method,
             path: path.to_owned(),
-            query: parameters
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect(),
-            headers: headers
-                .into_iter()
-                .map(|(k, v)| (k.to_owned(), v))
-                .collect(),
+            query: parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            headers: headers.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
             unsigned: vec![("accept".to_owned(), "application/json".to_owned())],
             body: Vec::new(),
             key,
@@ -117,23 +98,13 @@ impl World {
 
     pub(crate) fn request(&self, signed: &Signed) -> RequestBuilder {
         let query = signed.canonical_query();
-        let query = if query.is_empty() {
-            query
-        } else {
-            format!("?{query}")
-        };
+        let query = if query.is_empty() { query } else { format!("?{query}") };
         let url = self.url(&format!("{}{query}", signed.path));
         let mut request = self.http.request(signed.method.clone(), url);
-        for (name, value) in signed
-            .headers
-            .iter()
-            .chain(signed.unsigned.iter().map(|(name, value)| (name, value)))
-        {
+        for (name, value) in signed.headers.iter().chain(signed.unsigned.iter().map(|(name, value)| (name, value))) {
             request = request.header(name, value);
         }
-        request
-            .header("Authorization", signed.authorization())
-            .body(signed.body.clone())
+        request.header("Authorization", signed.authorization()).body(signed.body.clone())
     }
 
     /// A native application as mcp-proxy creates it; its id.
@@ -160,10 +131,7 @@ impl World {
     }
 
     pub(crate) fn authorize_url(&self, client_id: &str) -> String {
-        let mut url = url::Url::parse(&self.sandbox.page_url())
-            .unwrap()
-            .join("/oauth2/v1/auth")
-            .unwrap();
+        let mut url = url::Url::parse(&self.sandbox.page_url()).unwrap().join("/oauth2/v1/auth").unwrap();
         url.query_pairs_mut()
             .append_pair("client_id", client_id)
             .append_pair("response_type", "code")
@@ -176,21 +144,12 @@ impl World {
     }
 
     pub(crate) fn code(&self, client_id: &str) -> String {
-        let callback = self
-            .sandbox
-            .approve(&self.authorize_url(client_id))
-            .unwrap();
+        let callback = self.sandbox.approve(&self.authorize_url(client_id)).unwrap();
         parameter(&callback, "code").unwrap()
     }
 
     pub(crate) async fn token(&self, form: &[(&str, &str)]) -> (u16, Value) {
-        let response = self
-            .http
-            .post(self.url("/v1/token"))
-            .form(form)
-            .send()
-            .await
-            .unwrap();
+        let response = self.http.post(self.url("/v1/token")).form(form).send().await.unwrap();
         let status = response.status().as_u16();
         (status, response.json().await.unwrap())
     }
@@ -207,12 +166,7 @@ impl World {
     }
 
     pub(crate) async fn refresh(&self, client_id: &str, token: &str) -> (u16, Value) {
-        self.token(&[
-            ("grant_type", "refresh_token"),
-            ("client_id", client_id),
-            ("refresh_token", token),
-        ])
-        .await
+        self.token(&[("grant_type", "refresh_token"), ("client_id", client_id), ("refresh_token", token)]).await
     }
 
     /// An application and the tokens of a sign-in to it.
@@ -228,41 +182,26 @@ impl World {
     }
 
     pub(crate) async fn status(&self, path: &str, token: &str) -> u16 {
-        self.get(path, token)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
+        self.get(path, token).send().await.unwrap().status().as_u16()
     }
 
     pub(crate) fn mcp_path(&self, name: &str) -> String {
         let servers = self.sandbox.servers();
-        servers
-            .iter()
-            .find(|server| server.name == name)
-            .unwrap()
-            .mcp_path
-            .clone()
+        servers.iter().find(|server| server.name == name).unwrap().mcp_path.clone()
     }
 }
 
 pub(crate) fn tokens(answer: &Value) -> Tokens {
     Tokens {
         access: answer["access_token"].as_str().unwrap().to_owned(),
-        refresh: answer["refresh_token"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
+        refresh: answer["refresh_token"].as_str().unwrap_or_default().to_owned(),
     }
 }
 
 /// A query parameter of a URL.
 pub(crate) fn parameter(url: &str, name: &str) -> Option<String> {
     let url = url::Url::parse(url).unwrap();
-    url.query_pairs()
-        .find(|(own, _)| own == name)
-        .map(|(_, value)| value.into_owned())
+    url.query_pairs().find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
 }
 
 /// The target of a redirect.
@@ -292,20 +231,13 @@ impl Signed {
     }
 
     fn canonical_query(&self) -> String {
-        let pairs = self
-            .query
-            .iter()
-            .map(|(name, value)| format!("{}={}", enc(name), enc(value)));
+        let pairs = self.query.iter().map(|(name, value)| format!("{}={}", enc(name), enc(value)));
         pairs.collect::<Vec<_>>().join("&")
     }
 
     fn authorization(&self) -> String {
         let names: Vec<&str> = self.headers.keys().map(String::as_str).collect();
-        let headers: String = self
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}\n"))
-            .collect();
+        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let canonical = format!(
             "{}\n{}\n{}\n{headers}\n{}\n{}",
             self.method,
@@ -314,10 +246,7 @@ impl Signed {
             names.join(";"),
             self.headers["x-acs-content-sha256"],
         );
-        let string = format!(
-            "ACS3-HMAC-SHA256\n{}",
-            hex(&Sha256::digest(canonical.as_bytes()))
-        );
+        let string = format!("ACS3-HMAC-SHA256\n{}", hex(&Sha256::digest(canonical.as_bytes())));
         let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).unwrap();
         mac.update(string.as_bytes());
         format!(
@@ -331,15 +260,7 @@ impl Signed {
 
 fn enc(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -349,15 +270,9 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// The date of the API, so many seconds from now.
 pub(crate) fn date(offset: i64) -> String {
     let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let at = i64::try_from(seconds).unwrap() + offset;
-    OffsetDateTime::from_unix_timestamp(at)
-        .unwrap()
-        .format(form)
-        .unwrap()
+    OffsetDateTime::from_unix_timestamp(at).unwrap().format(form).unwrap()
 }
 
 fn now() -> String {

@@ -1,0 +1,112 @@
+//! What can be typed: one definition for the parser and its help.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::text::Flags;
+
+/// Signs in once and forwards MCP traffic with the credential added.
+///
+/// AI applications talk plain MCP over HTTP to mcp-proxy; it holds the OAuth login that they cannot manage, adds
+/// the credential to every request, and keeps it fresh.
+#[derive(Debug, Parser)]
+#[command(name = "mcp-proxy", version, max_term_width = 100)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+
+    /// Read this configuration file [default: /etc/mcp-proxy/mcp-proxy.toml, when present].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Listen on this address [default: 127.0.0.1].
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    host: Option<String>,
+
+    /// Listen on this port [default: 8088].
+    #[arg(long, global = true)]
+    port: Option<String>,
+
+    /// Never open a browser: show the URL, and accept a pasted code or URL.
+    #[arg(long, global = true)]
+    no_browser: bool,
+
+    /// Use this existing OAuth application [default: aliyun-cli-mcp-proxy, created if missing].
+    #[arg(long, global = true, value_name = "NAME")]
+    oauth_app_name: Option<String>,
+
+    /// The Alibaba Cloud site: CN or INTL [default: CN].
+    #[arg(long, global = true, value_name = "SITE")]
+    region_type: Option<String>,
+
+    /// Forward to this upstream instead of the region's; https:// is assumed.
+    #[arg(long, global = true, value_name = "URL")]
+    upstream_url: Option<String>,
+
+    /// The OAuth scope to ask for [default: /acs/mcp-server].
+    #[arg(long, global = true)]
+    scope: Option<String>,
+
+    /// Forward to these MCP servers only: names, ids or path prefixes, separated by commas.
+    #[arg(long, global = true, value_name = "LIST")]
+    allowed_servers: Option<String>,
+
+    /// Never forward to these MCP servers: names, ids or path prefixes, separated by commas.
+    #[arg(long, global = true, value_name = "LIST")]
+    blocked_servers: Option<String>,
+
+    /// Take the API credentials from this profile of the aliyun CLI.
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+/// What can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(super) enum Command {
+    /// Serve until stopped; this is what happens without a command.
+    Serve,
+    /// Sign in, then end. A running mcp-proxy takes the new login over by itself.
+    Login,
+    /// Check the configuration and say where each value comes from.
+    CheckConfig,
+}
+
+impl Args {
+    /// The flags, as the configuration takes them.
+    pub(super) fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            no_browser: self.no_browser,
+            host: self.host.clone(),
+            port: self.port.clone(),
+            oauth_app_name: self.oauth_app_name.clone(),
+            region_type: self.region_type.clone(),
+            upstream_url: self.upstream_url.clone(),
+            scope: self.scope.clone(),
+            allowed_servers: self.allowed_servers.clone(),
+            blocked_servers: self.blocked_servers.clone(),
+            profile: self.profile.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_stand_before_or_behind_the_command() {
+        for line in [["mcp-proxy", "--port", "9", "login"], ["mcp-proxy", "login", "--port", "9"]] {
+            let args = Args::try_parse_from(line).unwrap();
+            assert_eq!((args.command, args.port.as_deref()), (Some(Command::Login), Some("9")));
+        }
+    }
+}

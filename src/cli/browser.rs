@@ -1,0 +1,41 @@
+//! Opens the person's browser, where there is one.
+
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use crate::daemon::Environment;
+
+/// Why no browser was opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoBrowser {
+    /// There is no graphical session.
+    #[error("there is no graphical session here")]
+    NoSession,
+    /// The opener cannot be run.
+    #[error("{program} cannot be run: {source}")]
+    NotRunnable {
+        /// The program.
+        program: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+/// Asks the desktop to open `url`. The child ends by itself once the browser has it.
+pub(super) fn open(url: &str, environment: &Environment) -> Result<Child, NoBrowser> {
+    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+    let program = match set("BROWSER") {
+        // The variable may list several, separated by colons; the first is the person's first choice.
+        Some(browsers) => browsers.split(':').next().unwrap_or("xdg-open").to_owned(),
+        None if set("DISPLAY").is_some() || set("WAYLAND_DISPLAY").is_some() => "xdg-open".to_owned(),
+        None => return Err(NoBrowser::NoSession),
+    };
+    Command::new(&program)
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|source| NoBrowser::NotRunnable { program, source })
+}

@@ -1,0 +1,55 @@
+//! Exit codes, as sysexits(3) has them.
+
+use std::process::ExitCode;
+
+use crate::daemon::StartError;
+use crate::daemon::sign_in::SignInError;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// All went well.
+    Ok = 0,
+    /// The command line is wrong.
+    Usage = 64,
+    /// Something needed is not there: a port, a service.
+    Unavailable = 69,
+    /// A fault of the program.
+    Software = 70,
+    /// The system refused something basic.
+    OsError = 71,
+    /// It may work another time.
+    TempFail = 75,
+    /// The sign-in was refused.
+    NoPermission = 77,
+    /// The configuration is wrong.
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<&StartError> for Exit {
+    fn from(error: &StartError) -> Self {
+        match error {
+            StartError::Bind(_) => Self::Unavailable,
+            StartError::Tls(_) | StartError::Server(_) => Self::Config,
+            StartError::Randomness(_) => Self::OsError,
+        }
+    }
+}
+
+impl From<&SignInError> for Exit {
+    fn from(error: &SignInError) -> Self {
+        match error {
+            SignInError::Credentials(_) | SignInError::Application(_) => Self::Config,
+            SignInError::Denied { .. } | SignInError::NoRefreshToken { .. } => Self::NoPermission,
+            SignInError::Exchange(_) => Self::Unavailable,
+            SignInError::Superseded(_) | SignInError::Stopping(_) => Self::TempFail,
+            SignInError::Randomness(_) => Self::OsError,
+        }
+    }
+}

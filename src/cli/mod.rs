@@ -1,0 +1,107 @@
+//! Layer 5: what a person types, and what it prints.
+
+mod args;
+mod browser;
+mod check_config;
+mod exit;
+mod login;
+mod prompt;
+mod serve;
+mod startup;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::cli::args::{Args, Command};
+use crate::cli::exit::Exit;
+use crate::config::problem::{Place, Problem};
+use crate::config::{self, Inputs, Loaded};
+use crate::daemon::Environment;
+use crate::observe::log;
+
+/// Runs the program: parses what was typed, performs it, and answers with an exit code of sysexits(3).
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are what was asked for; everything else is a slip.
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    run(&args).into()
+}
+
+fn run(args: &Args) -> Exit {
+    let inputs = Inputs {
+        flags: args.flags(),
+        environment: std::env::vars_os().collect(),
+        main_file: config::MAIN_FILE.into(),
+        uid: procfs::process::Process::myself().and_then(|process| process.uid()).unwrap_or(u32::MAX),
+    };
+    let loaded = match config::load(&inputs) {
+        Ok(loaded) => loaded,
+        Err(problems) => return complain(&problems),
+    };
+    if let Some(Command::CheckConfig) = args.command {
+        return check_config::run(&loaded);
+    }
+    if let Err(error) = log::begin(&loaded.settings.log) {
+        error_line(&error);
+        return Exit::Config;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error_line(&format!("cannot start: {error}"));
+            return Exit::OsError;
+        }
+    };
+    let environment = environment();
+    runtime.block_on(async {
+        match args.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::run(&loaded, environment).await,
+            Command::Login => login::run(&loaded, environment).await,
+            Command::CheckConfig => check_config::run(&loaded),
+        }
+    })
+}
+
+/// The environment, as far as it is text; variables that are not cannot be meant for us.
+fn environment() -> Environment {
+    let text =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Arc::new(text.collect::<BTreeMap<_, _>>())
+}
+
+/// Prints every problem of the configuration. Slips on the command line alone are a matter of usage.
+fn complain(problems: &[Problem]) -> Exit {
+    for problem in problems {
+        error_line(&problem.to_string());
+    }
+    match problems.iter().all(|problem| matches!(problem.place, Place::Flag(_))) {
+        true => Exit::Usage,
+        false => Exit::Config,
+    }
+}
+
+/// One line on standard error. A closed standard error is nobody's problem.
+fn error_line(text: &str) {
+    let _ = writeln!(std::io::stderr(), "mcp-proxy: {text}");
+}
+
+/// Text on standard output, at once. A closed standard output is nobody's problem.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// The settings alone, for those who need nothing else.
+fn settings(loaded: &Loaded) -> &crate::config::settings::Settings {
+    &loaded.settings
+}

@@ -1,0 +1,103 @@
+//! `mcp-proxy serve`: the daemon in the foreground, with a sign-in first where a person sits at the terminal.
+
+use std::net::SocketAddr;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::exit::Exit;
+use crate::cli::{error_line, login, prompt, say, settings, startup};
+use crate::config::Loaded;
+use crate::config::settings::Settings;
+use crate::daemon::sign_in::SignIn;
+use crate::daemon::signals::StopSignals;
+use crate::daemon::{Daemon, Environment, Listing, Purpose};
+use crate::model::time::Clock;
+
+/// Serves until stopped.
+pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
+    let settings = settings(loaded);
+    let signals = match StopSignals::take() {
+        Ok(signals) => signals,
+        Err(error) => {
+            error_line(&format!("cannot handle signals: {error}"));
+            return Exit::OsError;
+        }
+    };
+    let daemon = match Daemon::start(settings, environment.clone(), Clock::system(), Purpose::Serve).await {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            error_line(&error.to_string());
+            return Exit::from(&error);
+        }
+    };
+    if let Some(address) = daemon.address() {
+        say(&startup::head(settings, address));
+    }
+    let (stop, now) = (CancellationToken::new(), CancellationToken::new());
+    let greeting = greet(settings, &daemon, &environment, &stop);
+    let running = daemon.run(stop.clone());
+    tokio::select! {
+        (collapsed, greeted) = async { tokio::join!(running, greeting) } => match collapsed {
+            Ok(()) => greeted,
+            Err(error) => {
+                error_line(&error.to_string());
+                Exit::Software
+            }
+        },
+        () = async { signals.cancel(stop.clone(), now.clone()).await; std::future::pending().await } => Exit::Software,
+        () = now.cancelled() => Exit::Ok,
+    }
+}
+
+/// Signs in if that is needed and a person is there, then prints the servers. Runs beside the daemon, and stops
+/// it when the sign-in fails: who started it in a terminal wants to hear that.
+fn greet<'a>(
+    settings: &'a Settings,
+    daemon: &Daemon,
+    environment: &Environment,
+    stop: &CancellationToken,
+) -> impl Future<Output = Exit> + use<'a> {
+    let standings = daemon.health().standings();
+    let needs_login =
+        |sign_in: &&SignIn| standings.get(sign_in.upstream().as_str()).is_none_or(|standing| !standing.signed_in);
+    let missing: Vec<SignIn> = daemon.sign_ins().iter().filter(needs_login).cloned().collect();
+    let listings = daemon.listings().to_vec();
+    let (address, environment, stop) = (daemon.address(), environment.clone(), stop.clone());
+    async move {
+        if !missing.is_empty() && !prompt::is_possible() {
+            say("Not signed in. Sign in with: mcp-proxy login");
+        } else {
+            for sign_in in &missing {
+                match login::interactive(sign_in, settings.open_browser, &environment, &stop).await {
+                    Ok(login::Ending::SignedIn) => {}
+                    Ok(login::Ending::Stopped) => return Exit::Ok,
+                    Err(error) => {
+                        error_line(&error.to_string());
+                        stop.cancel();
+                        return Exit::from(&error);
+                    }
+                }
+            }
+        }
+        let Some(address) = address else { return Exit::Ok };
+        tokio::select! {
+            () = print_servers(settings, listings, address) => {}
+            () = stop.cancelled() => {}
+        }
+        Exit::Ok
+    }
+}
+
+async fn print_servers(settings: &Settings, listings: Vec<tokio::sync::watch::Receiver<Listing>>, address: SocketAddr) {
+    for (upstream, mut listing) in settings.upstreams.iter().zip(listings) {
+        let Ok(known) = listing.wait_for(|listing| *listing != Listing::Pending).await else { return };
+        match &*known {
+            Listing::Fresh(servers) => {
+                let upstream = &upstream.proxy;
+                say(&startup::servers(servers, &upstream.rules, &upstream.mount, address));
+            }
+            Listing::Failed(reason) => say(&format!("Available Servers: not known ({reason})")),
+            Listing::Pending => {}
+        }
+    }
+}

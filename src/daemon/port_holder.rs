@@ -1,0 +1,30 @@
+//! Who listens on a port: the process, by way of the kernel's socket table.
+
+use std::net::SocketAddr;
+
+use procfs::net::{TcpNetEntry, TcpState};
+use procfs::process::{FDTarget, Process};
+
+/// Describes the process that listens on `address`; `None` if the system does not let us see it.
+pub(super) fn find(address: SocketAddr) -> Option<String> {
+    let inode = listening_socket(address)?;
+    procfs::process::all_processes().ok()?.flatten().find_map(|process| holds(&process, inode))
+}
+
+fn listening_socket(address: SocketAddr) -> Option<u64> {
+    let entries = procfs::net::tcp().into_iter().flatten().chain(procfs::net::tcp6().into_iter().flatten());
+    let overlaps = |entry: &TcpNetEntry| {
+        let local = entry.local_address;
+        let same = local.ip().to_canonical() == address.ip().to_canonical();
+        let port = local.port() == address.port();
+        port && (same || local.ip().is_unspecified() || address.ip().is_unspecified())
+    };
+    entries.filter(|entry| entry.state == TcpState::Listen).find(overlaps).map(|entry| entry.inode)
+}
+
+fn holds(process: &Process, inode: u64) -> Option<String> {
+    let mut descriptors = process.fd().ok()?.flatten();
+    descriptors.find(|descriptor| matches!(descriptor.target, FDTarget::Socket(socket) if socket == inode))?;
+    let name = process.stat().map(|stat| stat.comm).unwrap_or_else(|_| "unknown".to_owned());
+    Some(format!("{name} (process {})", process.pid))
+}
