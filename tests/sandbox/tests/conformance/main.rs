@@ -5,9 +5,13 @@
     reason = "a test may fail by panicking"
 )]
 
+mod actions;
 mod api;
 mod faults;
 mod gateway;
 mod mcp;
 mod oauth;
+mod old_transport;
+mod process;
+mod sign_in;
 mod support;
