@@ -96,6 +96,11 @@ impl http_body::Body for Observed {
             data.truncate(allowed);
             *left -= data.len() as u64;
         }
+        if let Some(data) = frame.data_ref() {
+            let length = data.len() as u64;
+            this.cloud
+                .count(|counts| counts.gateway_response_bytes += length);
+        }
         this.ended = this.inner.is_end_stream() && this.left.is_none();
         Poll::Ready(Some(Ok(frame)))
     }
