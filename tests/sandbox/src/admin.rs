@@ -130,12 +130,14 @@ async fn refuse(State(cloud): State<Cloud>, Json(refuse): Json<Refuse>) -> Respo
 enum What {
     All,
     Streams,
+    Idle,
 }
 
 async fn cut(State(cloud): State<Cloud>, Json(what): Json<What>) -> Response {
     let count = match what {
         What::All => cloud.cut_connections(),
         What::Streams => cloud.cut_streams(),
+        What::Idle => cloud.close_idle_connections(),
     };
     Json(json!({ "cut": count })).into_response()
 }
@@ -231,6 +233,7 @@ struct SetSettings {
     page_size: Option<usize>,
     public_base: Option<String>,
     absolute_endpoint: Option<bool>,
+    metadata_hardened: Option<bool>,
 }
 
 async fn settings(State(cloud): State<Cloud>, Json(set): Json<SetSettings>) -> Response {
@@ -245,5 +248,6 @@ async fn settings(State(cloud): State<Cloud>, Json(set): Json<SetSettings>) -> R
     set.page_size.into_iter().for_each(|value| cloud.set_page_size(value));
     set.public_base.iter().for_each(|value| cloud.set_public_base(value));
     set.absolute_endpoint.into_iter().for_each(|value| cloud.set_absolute_endpoint(value));
+    set.metadata_hardened.into_iter().for_each(|value| cloud.set_metadata_hardened(value));
     done()
 }

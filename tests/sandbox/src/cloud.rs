@@ -13,7 +13,7 @@ pub(crate) mod observe;
 pub(crate) mod settings;
 mod steer;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) counts: watch::Sender<Counts>,
     pub(crate) connections: Connections,
     pub(crate) holds: Holds,
+    /// Tokens of the metadata service and their ends.
+    pub(crate) metadata_tokens: Guarded<HashMap<String, i64>>,
 }
 
 impl Cloud {
@@ -81,6 +83,7 @@ impl Cloud {
                 counts: watch::Sender::new(Counts::default()),
                 connections: Connections::default(),
                 holds: Holds::default(),
+                metadata_tokens: Guarded::default(),
             }),
         }
     }

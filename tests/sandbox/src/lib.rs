@@ -18,6 +18,7 @@ mod clock;
 mod cloud;
 mod gateway;
 mod mcp;
+mod metadata;
 mod oauth;
 mod random;
 mod sandbox;

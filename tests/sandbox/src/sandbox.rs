@@ -9,20 +9,13 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::cloud::Cloud;
-use crate::cloud::accounts::ACCOUNT;
+use crate::cloud::accounts::{ACCOUNT, KEY, OTHER_KEY, TEMPORARY_KEY};
 use crate::cloud::settings::{Consent, Settings};
 use crate::gateway::servers::listed;
 use crate::oauth::authorize::{self, Refused};
 use crate::server::{Kind, Services, bind, serve};
 use crate::sync::OwnedTask;
 use crate::wire::tls;
-
-/// The access key of the default account.
-const KEY: &str = "LTAI5tSandboxAccessKey01";
-/// Its temporary key.
-const TEMPORARY_KEY: &str = "STS.SandboxTemporaryKey01";
-/// The key of the other account.
-const OTHER_KEY: &str = "LTAI5tSandboxOtherAccount";
 
 /// How to start. Ports of 0 are chosen by the system.
 #[derive(Clone, Debug)]

@@ -12,6 +12,12 @@ const ALLOWED_SKEW: i64 = 15 * 60;
 
 /// The default account.
 pub(crate) const ACCOUNT: &str = "1234567890123456";
+/// The access key of the default account.
+pub(crate) const KEY: &str = "LTAI5tSandboxAccessKey01";
+/// Its temporary key.
+pub(crate) const TEMPORARY_KEY: &str = "STS.SandboxTemporaryKey01";
+/// The key of the other account.
+pub(crate) const OTHER_KEY: &str = "LTAI5tSandboxOtherAccount";
 /// Another customer of the cloud, whose keys must not open the first account.
 pub(crate) const OTHER_ACCOUNT: &str = "6543210987654321";
 
@@ -59,14 +65,13 @@ impl Accounts {
             session: None,
             denied: BTreeSet::new(),
         };
-        let mut temporary = plain("STS.SandboxTemporaryKey01", ACCOUNT);
+        let mut temporary = plain(TEMPORARY_KEY, ACCOUNT);
         temporary.session = Some(Session {
             token: format!("CAIS{}", random::token(60)),
             expires_at: i64::MAX,
             role: "sandbox-role/mcp-proxy".to_owned(),
         });
-        let keys =
-            [plain("LTAI5tSandboxAccessKey01", ACCOUNT), plain("LTAI5tSandboxOtherAccount", OTHER_ACCOUNT), temporary];
+        let keys = [plain(KEY, ACCOUNT), plain(OTHER_KEY, OTHER_ACCOUNT), temporary];
         Self { keys: keys.into_iter().map(|key| (key.id.clone(), key)).collect(), nonces: HashSet::new() }
     }
 

@@ -37,6 +37,9 @@ pub struct Counts {
     pub gateway_forbidden: u64,
     /// Of these, answered by an injected fault.
     pub gateway_faults: u64,
+    /// Bytes of response bodies that the gateway has handed to connections: how far a slow
+    /// reader lets it get.
+    pub gateway_response_bytes: u64,
     /// TCP connections accepted by the TLS listeners.
     pub connections: u64,
     /// TCP connections open now.

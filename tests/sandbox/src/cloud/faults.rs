@@ -14,8 +14,13 @@ pub enum TokenFault {
         #[serde(default)]
         retry_after: Option<u64>,
     },
-    /// Works, but answers only after a while.
+    /// Waits a while, then works.
     Slow {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// Does the work at once (a refresh token is consumed), and answers only after a while.
+    SlowAfter {
         /// Milliseconds.
         ms: u64,
     },

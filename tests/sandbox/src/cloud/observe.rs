@@ -9,7 +9,7 @@ use crate::cloud::counts::Counts;
 use crate::wire::head::Head;
 use crate::wire::request::RequestRecord;
 
-/// So many data-plane requests are remembered.
+/// So many requests are remembered.
 const REMEMBERED: usize = 1000;
 
 impl Cloud {
@@ -34,7 +34,7 @@ impl Cloud {
         found.ok().map(|counts| counts.clone())
     }
 
-    /// The last 1000 data-plane requests, oldest first.
+    /// The last 1000 requests to any of the cloud's hosts (not to the page), oldest first.
     pub fn received(&self) -> Vec<RequestRecord> {
         self.state.records.lock().iter().cloned().collect()
     }

@@ -63,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) page_url: String,
     /// Whether the `endpoint` event of the old transport carries a whole URL.
     pub(crate) absolute_endpoint: bool,
+    /// Whether the metadata service insists on its token.
+    pub(crate) metadata_hardened: bool,
 }
 
 impl Settings {
@@ -80,6 +82,7 @@ impl Settings {
             cloud_url: String::new(),
             page_url: String::new(),
             absolute_endpoint: false,
+            metadata_hardened: false,
         }
     }
 }

@@ -48,7 +48,13 @@ impl Cloud {
         self.state.connections.cut(|_| true)
     }
 
-    /// Cuts every connection on which the gateway is answering right now; how many.
+    /// Closes every connection on which nothing is asked or answered right now, as servers do
+    /// with kept-alive ones; how many.
+    pub fn close_idle_connections(&self) -> usize {
+        self.state.connections.cut(|connection| !connection.is_busy())
+    }
+
+    /// Cuts every connection on which something is asked or answered right now; how many.
     pub fn cut_streams(&self) -> usize {
         self.state.connections.cut(|connection| connection.is_busy())
     }
@@ -190,6 +196,11 @@ impl Cloud {
     /// Where the URLs in the server list point, for example `https://localhost:4433`.
     pub fn set_public_base(&self, base: &str) {
         self.state.settings.lock().public_base = base.trim_end_matches('/').to_owned();
+    }
+
+    /// Whether the metadata service insists on its token (`IMDSv2` only).
+    pub fn set_metadata_hardened(&self, hardened: bool) {
+        self.state.settings.lock().metadata_hardened = hardened;
     }
 
     /// Whether the `endpoint` event of the old transport carries a whole URL.

@@ -26,7 +26,12 @@ pub(crate) async fn answer(cloud: &Cloud, head: &Head, request: Request<Body>) -
             Ok(length) => bytes(length),
             Err(_) => admit::not_found(head),
         },
-        ["upload"] => upload(request).await,
+        ["upload"] => {
+            // A reader that takes its time, for tests of back-pressure.
+            let wait = Duration::from_millis(number(&query, "wait_ms", 0));
+            tokio::time::sleep(wait).await;
+            upload(request).await
+        }
         ["trickle"] => {
             let gap = Duration::from_millis(number(&query, "gap_ms", 100));
             let body = Body::from_stream(answers::trickle(number(&query, "chunks", 10), gap));
@@ -110,14 +115,16 @@ async fn echo(head: &Head, request: Request<Body>) -> Response {
 }
 
 fn status(code: &str, head: &Head) -> Response {
-    let Some(code) = code.parse().ok().and_then(|code| StatusCode::from_u16(code).ok()) else {
+    let Some(code) =
+        code.parse().ok().and_then(|code| StatusCode::from_u16(code).ok()).filter(|code| !code.is_informational())
+    // no final answer has such a status
+    else {
         return admit::not_found(head);
     };
     if code == StatusCode::UNAUTHORIZED {
         return admit::unauthorized(head, "Refused on request");
     }
-    let no_body = code.is_informational() || code == StatusCode::NO_CONTENT || code == StatusCode::NOT_MODIFIED;
-    if no_body {
+    if code == StatusCode::NO_CONTENT || code == StatusCode::NOT_MODIFIED {
         return code.into_response();
     }
     let body = json!({ "status": code.as_u16() }).to_string();

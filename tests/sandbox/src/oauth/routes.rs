@@ -84,7 +84,7 @@ async fn call_token(
     let fault = cloud.state.faults.lock().take_token();
     cloud.count(|counts| counts.token_calls += 1);
     let form = decode_pairs(&body);
-    if fault.is_some() && is_lost(fault.as_ref()) && text(&form, "grant_type") == Some("refresh_token") {
+    if fault.as_ref().is_some_and(is_lost) && text(&form, "grant_type") == Some("refresh_token") {
         cloud.count(|counts| counts.refreshes_failed += 1);
     }
     match fault {
@@ -92,6 +92,11 @@ async fn call_token(
         Some(TokenFault::Slow { ms }) => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             work(&cloud, &headers, &body)
+        }
+        Some(TokenFault::SlowAfter { ms }) => {
+            let response = work(&cloud, &headers, &body);
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            response
         }
         Some(TokenFault::Drip { ms }) => drip(work(&cloud, &headers, &body), Duration::from_millis(ms)).await,
         Some(TokenFault::CutAfter) => {
@@ -114,8 +119,11 @@ async fn call_token(
 }
 
 /// Whether the endpoint does nothing under this fault.
-fn is_lost(fault: Option<&TokenFault>) -> bool {
-    !matches!(fault, None | Some(TokenFault::Slow { .. } | TokenFault::Drip { .. } | TokenFault::CutAfter))
+fn is_lost(fault: &TokenFault) -> bool {
+    !matches!(
+        fault,
+        TokenFault::Slow { .. } | TokenFault::SlowAfter { .. } | TokenFault::Drip { .. } | TokenFault::CutAfter
+    )
 }
 
 fn work(cloud: &Cloud, headers: &HeaderMap, body: &Bytes) -> Response {

@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::clock::http_date;
 use crate::cloud::Cloud;
 use crate::server::route::Services;
-use crate::wire::connection::Connection;
+use crate::wire::connection::{Busy, Connection};
 use crate::wire::request::Tallied;
 use crate::wire::tap::{Heads, Tap};
 
@@ -178,6 +178,7 @@ async fn respond(
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     tracing::debug!(method = head.method, path = head.path(), "request");
+    let _busy = Busy::new(connection);
     let number = cloud.record(connection.id, &head);
     let recorder = cloud.clone();
     let report = Box::new(move |length, sha256| recorder.record_body(number, length, sha256));

@@ -12,6 +12,7 @@ use crate::admin;
 use crate::api;
 use crate::cloud::Cloud;
 use crate::gateway::Gateway;
+use crate::metadata;
 use crate::oauth;
 use crate::wire::connection::Connection;
 use crate::wire::head::Head;
@@ -39,7 +40,7 @@ enum Service {
 
 impl Services {
     pub(crate) fn new(cloud: &Cloud) -> Self {
-        let page = oauth::page_routes().merge(admin::routes());
+        let page = oauth::page_routes().merge(admin::routes()).merge(metadata::routes());
         Self {
             cloud: cloud.clone(),
             gateway: Gateway::new(cloud.clone()),

@@ -13,7 +13,7 @@ use crate::sync::Guarded;
 pub(crate) struct Connection {
     pub(crate) id: u64,
     cut: watch::Sender<bool>,
-    answering: AtomicU64,
+    busy: AtomicU64,
 }
 
 impl Connection {
@@ -33,17 +33,26 @@ impl Connection {
         let _ = receiver.wait_for(|cut| *cut).await;
     }
 
-    /// Whether the gateway is answering on it right now.
+    /// Whether something is asked or answered on it right now.
     pub(crate) fn is_busy(&self) -> bool {
-        self.answering.load(Ordering::SeqCst) > 0
+        self.busy.load(Ordering::SeqCst) > 0
     }
+}
 
-    pub(crate) fn begin_answer(&self) {
-        self.answering.fetch_add(1, Ordering::SeqCst);
+/// Marks a connection as busy while it lives.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Connection>);
+
+impl Busy {
+    pub(crate) fn new(connection: &Arc<Connection>) -> Self {
+        connection.busy.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(connection))
     }
+}
 
-    pub(crate) fn end_answer(&self) {
-        self.answering.fetch_sub(1, Ordering::SeqCst);
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -70,7 +79,7 @@ impl Default for Connections {
 impl Connections {
     pub(crate) fn open(&self) -> Arc<Connection> {
         let id = self.next.fetch_add(1, Ordering::SeqCst);
-        let connection = Arc::new(Connection { id, cut: watch::Sender::new(false), answering: AtomicU64::new(0) });
+        let connection = Arc::new(Connection { id, cut: watch::Sender::new(false), busy: AtomicU64::new(0) });
         self.open.lock().insert(id, Arc::clone(&connection));
         connection
     }

@@ -1,5 +1,5 @@
 //! A request with its whole body: what the signed API works on, and the record kept of each
-//! data-plane request.
+//! request to the cloud.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -38,7 +38,7 @@ impl Received {
     }
 }
 
-/// One data-plane request, as the stand-in saw it.
+/// One request to the cloud, as the stand-in saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RequestRecord {
     /// Counts from 1 in the order of arrival.

@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::cloud::Cloud;
-use crate::wire::connection::Connection;
+use crate::wire::connection::{Busy, Connection};
 
 /// Bytes already written need a moment to leave before the connection is cut.
 const LEAVE: Duration = Duration::from_millis(20);
@@ -21,6 +21,7 @@ pub(crate) struct Observed {
     inner: Body,
     cloud: Cloud,
     connection: Arc<Connection>,
+    _busy: Busy,
     is_stream: bool,
     ended: bool,
     left: Option<u64>,
@@ -36,7 +37,6 @@ impl Observed {
         is_stream: bool,
         cut_after: Option<u64>,
     ) -> Self {
-        connection.begin_answer();
         if is_stream {
             cloud.count(|counts| {
                 counts.streams += 1;
@@ -44,7 +44,16 @@ impl Observed {
             });
         }
         let ended = inner.is_end_stream();
-        Self { inner, cloud, connection, is_stream, ended, left: cut_after, cutting: None }
+        Self {
+            inner,
+            cloud,
+            _busy: Busy::new(&connection),
+            connection,
+            is_stream,
+            ended,
+            left: cut_after,
+            cutting: None,
+        }
     }
 
     fn poll_cut(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
@@ -82,6 +91,10 @@ impl http_body::Body for Observed {
             data.truncate(allowed);
             *left -= data.len() as u64;
         }
+        if let Some(data) = frame.data_ref() {
+            let length = data.len() as u64;
+            this.cloud.count(|counts| counts.gateway_response_bytes += length);
+        }
         this.ended = this.inner.is_end_stream() && this.left.is_none();
         Poll::Ready(Some(Ok(frame)))
     }
@@ -97,7 +110,6 @@ impl http_body::Body for Observed {
 
 impl Drop for Observed {
     fn drop(&mut self) {
-        self.connection.end_answer();
         if self.is_stream {
             let cancelled = !self.ended && !self.connection.is_cut();
             self.cloud.count(|counts| {

@@ -41,12 +41,17 @@ async fn the_token_endpoint_fails_as_told() {
     assert_eq!(status, 200);
 
     let second = tokens(&answer);
+    cloud.fail_token(TokenFault::SlowAfter { ms: 50 }, Some(1));
+    let (status, answer) = world.refresh(&client_id, &second.refresh).await;
+    assert_eq!(status, 200);
+
+    let second = tokens(&answer);
     cloud.fail_token(TokenFault::CutAfter, Some(1));
     let form = [("grant_type", "refresh_token"), ("client_id", &client_id), ("refresh_token", &second.refresh)];
     assert!(world.http.post(world.url("/v1/token")).form(&form).send().await.is_err());
     let (status, answer) = world.refresh(&client_id, &second.refresh).await;
     assert_eq!((status, &answer["error"]), (400, &Value::from("invalid_grant")), "it was consumed");
-    assert_eq!(cloud.counts().token_calls, 9);
+    assert_eq!(cloud.counts().token_calls, 10);
 }
 
 #[tokio::test]
@@ -106,6 +111,41 @@ async fn open_streams_are_cut_without_a_farewell() {
     assert!(body.next().await.unwrap().is_err());
     let counts = cloud.wait_until(|counts| counts.open_streams == 0, DEADLINE).await.unwrap();
     assert_eq!(counts.cancelled_streams, 0, "we cut it, nobody left it");
+}
+
+#[tokio::test]
+async fn only_idle_connections_are_closed_as_idle() {
+    let world = World::new().await;
+    let cloud = world.sandbox.cloud();
+    let (_, tokens) = world.signed_in().await;
+    let mut held = world.get("/lab/hold", &tokens.access).send().await.unwrap();
+    assert_eq!(world.status("/lab/status/204", &tokens.access).await, 204);
+    let open = cloud.counts().open_connections;
+    assert!(open >= 2, "the held one and at least one idle one: {open}");
+    assert_eq!(cloud.close_idle_connections() as u64, open - 1);
+    let left = cloud.wait_until(|counts| counts.open_connections == 1, DEADLINE).await;
+    assert!(left.is_some());
+    cloud.say_on_holds("data: still here\n\n");
+    assert!(held.chunk().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn the_machine_s_role_gives_keys() {
+    let world = World::new().await;
+    let base = world.sandbox.page_url();
+    let token_url = format!("{base}/latest/api/token");
+    let role_url = format!("{base}/latest/meta-data/ram/security-credentials/");
+    assert_eq!(world.http.put(&token_url).send().await.unwrap().status().as_u16(), 400);
+    let ask = world.http.put(&token_url).header("X-aliyun-ecs-metadata-token-ttl-seconds", "60");
+    let token = ask.send().await.unwrap().text().await.unwrap();
+    let role = world.http.get(&role_url).send().await.unwrap().text().await.unwrap();
+    world.sandbox.cloud().set_metadata_hardened(true);
+    assert_eq!(world.http.get(&role_url).send().await.unwrap().status().as_u16(), 403);
+    let keys = world.http.get(format!("{role_url}{role}")).header("X-aliyun-ecs-metadata-token", token);
+    let keys: Value = keys.send().await.unwrap().json().await.unwrap();
+    let (id, secret, session) = world.sandbox.temporary_access_key();
+    let expected = [json!(id), json!(secret), json!(session)];
+    assert_eq!([&keys["AccessKeyId"], &keys["AccessKeySecret"], &keys["SecurityToken"]], expected.each_ref());
 }
 
 #[tokio::test]

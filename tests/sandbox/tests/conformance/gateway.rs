@@ -144,6 +144,19 @@ async fn bytes_and_uploads_are_exact() {
 }
 
 #[tokio::test]
+async fn a_slow_reader_holds_the_sender_back() {
+    let world = World::new().await;
+    let (_, tokens) = world.signed_in().await;
+    let path = "/lab/bytes/1000000000";
+    let mut response = world.get(path, &tokens.access).send().await.unwrap();
+    for _ in 0..100 {
+        response.chunk().await.unwrap().unwrap();
+    }
+    let sent = world.sandbox.cloud().counts().gateway_response_bytes;
+    assert!((1..100_000_000).contains(&sent), "{sent}");
+}
+
+#[tokio::test]
 async fn trickles_begin_at_once() {
     let world = World::new().await;
     let (_, tokens) = world.signed_in().await;
@@ -196,6 +209,7 @@ async fn held_streams_speak_when_told_and_are_missed_when_gone() {
 async fn statuses_and_redirects_come_as_asked() {
     let world = World::new().await;
     let (_, tokens) = world.signed_in().await;
+    assert_eq!(world.status("/lab/status/101", &tokens.access).await, 404);
     for code in [204, 404, 418, 429, 503] {
         assert_eq!(world.status(&format!("/lab/status/{code}"), &tokens.access).await, code);
     }

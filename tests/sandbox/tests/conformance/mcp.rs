@@ -1,8 +1,10 @@
 //! The MCP servers, reached by rmcp's own client and by hand over HTTP+SSE.
 
-use futures_util::StreamExt;
-use rmcp::model::{CallToolRequestParams, ClientConfig, ReadResourceRequestParams};
-use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RunningService};
+use rmcp::model::{
+    CallToolRequestParams, ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationAction,
+    Implementation, ReadResourceRequestParams,
+};
+use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RequestContext, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{RoleClient, ServiceExt};
@@ -86,7 +88,13 @@ async fn the_stateless_revision_is_served_beside() {
 }
 
 /// A POST of one message by hand.
-async fn post(world: &World, path: &str, token: &str, session: Option<&str>, message: &Value) -> reqwest::Response {
+pub(crate) async fn post(
+    world: &World,
+    path: &str,
+    token: &str,
+    session: Option<&str>,
+    message: &Value,
+) -> reqwest::Response {
     let mut request = world
         .http
         .post(world.url(path))
@@ -99,7 +107,7 @@ async fn post(world: &World, path: &str, token: &str, session: Option<&str>, mes
     request.send().await.unwrap()
 }
 
-fn initialize(version: &str) -> Value {
+pub(crate) fn initialize(version: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
         "protocolVersion": version,
         "capabilities": { "elicitation": {}, "sampling": {} },
@@ -159,106 +167,112 @@ async fn progress_is_reported_and_can_be_cancelled() {
     drop(endless);
 }
 
-/// An HTTP+SSE session by hand: its message URL and its events.
-struct Legacy {
-    endpoint: String,
-    buffer: String,
-    body: futures_util::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
-}
+/// A client with a person and a model behind it.
+#[derive(Clone, Default)]
+struct Answering;
 
-impl Legacy {
-    async fn open(world: &World, path: &str, token: &str) -> Self {
-        let response = world.get(path, token).send().await.unwrap();
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let body = response.bytes_stream().boxed();
-        let mut own = Self { endpoint: String::new(), buffer: String::new(), body };
-        let (event, data) = own.event().await;
-        assert_eq!(event, "endpoint");
-        own.endpoint = data;
-        own
+impl rmcp::ClientHandler for Answering {
+    #[expect(deprecated, reason = "sampling is deprecated, but clients will use it for years")]
+    fn get_info(&self) -> ClientConfig {
+        let capabilities = ClientCapabilities::builder().enable_elicitation().enable_sampling().build();
+        ClientConfig::new(capabilities, Implementation::new("answering", "1"))
     }
 
-    async fn event(&mut self) -> (String, String) {
-        let end = loop {
-            if let Some(end) = self.buffer.find("\n\n") {
-                break end;
-            }
-            let next = tokio::time::timeout(DEADLINE, self.body.next()).await.expect("an event");
-            let piece = next.expect("no end").unwrap();
-            self.buffer.push_str(std::str::from_utf8(&piece).unwrap());
-        };
-        let event: String = self.buffer.drain(..end + 2).collect();
-        let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
-        (field("event: "), field("data: "))
+    async fn create_elicitation(
+        &self,
+        _: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, rmcp::ErrorData> {
+        let content = json!({ "answer": "forty-two" });
+        Ok(ElicitResult::new(ElicitationAction::Accept).with_content(content))
     }
 
-    async fn message(&mut self) -> Value {
-        let (event, data) = self.event().await;
-        assert_eq!(event, "message");
-        serde_json::from_str(&data).unwrap()
+    #[expect(deprecated, reason = "sampling is deprecated, but clients will use it for years")]
+    async fn create_message(
+        &self,
+        _: rmcp::model::CreateMessageRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<rmcp::model::CreateMessageResult, rmcp::ErrorData> {
+        let message = rmcp::model::SamplingMessage::assistant_text("because");
+        Ok(rmcp::model::CreateMessageResult::new(message, "model".to_owned()))
     }
 }
 
 #[tokio::test]
-async fn the_old_transport_serves_the_same_servers() {
+async fn the_server_asks_back_in_both_eras() {
+    let world = World::new().await;
+    let (_, tokens) = world.signed_in().await;
+    let path = world.mcp_path("sandbox-tools");
+    let modern = ClientLifecycleMode::Discover { preferred_versions: vec![rmcp::model::ProtocolVersion::V_2026_07_28] };
+    for mode in [ClientLifecycleMode::Initialize, modern] {
+        let client =
+            Answering.serve_with_lifecycle(transport(&world, &path, &tokens.access), mode.clone()).await.unwrap();
+        for (tool, expected) in [("elicit", "forty-two"), ("sample", "because")] {
+            let result = client.call_tool(call(tool, json!({ "question": "?" }))).await.unwrap();
+            let answer = &result.content[0].as_text().unwrap().text;
+            assert!(answer.contains(expected), "{mode:?} {tool}: {answer}");
+        }
+        client.cancel().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_broken_stream_is_resumed_by_its_last_event() {
+    let world = World::new().await;
+    let (_, tokens) = world.signed_in().await;
+    let path = world.mcp_path("sandbox-tools");
+    let id = session(&world, &path, &tokens.access).await;
+    let slow = json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {
+        "name": "progress", "arguments": { "steps": 1, "seconds": 0.3 } } });
+    let mut response = post(&world, &path, &tokens.access, Some(&id), &slow).await;
+    let priming = String::from_utf8(response.chunk().await.unwrap().unwrap().to_vec()).unwrap();
+    let last = priming.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+    assert_eq!(world.sandbox.cloud().cut_streams(), 1);
+    assert!(response.chunk().await.is_err());
+    let resumed = world
+        .get(&path, &tokens.access)
+        .header("Accept", "text/event-stream")
+        .header("Mcp-Session-Id", &id)
+        .header("Last-Event-ID", last);
+    let mut resumed = resumed.send().await.unwrap();
+    assert_eq!(resumed.status().as_u16(), 200);
+    let mut received = String::new();
+    while !received.contains("1 steps") {
+        let piece = tokio::time::timeout(DEADLINE, resumed.chunk()).await.expect("the answer");
+        received.push_str(std::str::from_utf8(&piece.unwrap().unwrap()).unwrap());
+    }
+    assert_eq!(world.sandbox.cloud().counts().mcp_cancellations, 0, "a cut is no cancellation");
+}
+
+#[tokio::test]
+async fn in_the_stateless_era_a_closed_answer_is_a_cancellation() {
     let world = World::new().await;
     let cloud = world.sandbox.cloud();
     let (_, tokens) = world.signed_in().await;
-    let path = world.mcp_path("sandbox-tools").replace("/mcp", "/sse");
-    let mut legacy = Legacy::open(&world, &path, &tokens.access).await;
-    let expected = format!("{}/message?sessionId=", path.trim_end_matches("/sse"));
-    assert!(legacy.endpoint.starts_with(&expected), "{}", legacy.endpoint);
-    let endpoint = legacy.endpoint.clone();
-    let send = async |message: Value| post(&world, &endpoint, &tokens.access, None, &message).await.status().as_u16();
-    assert_eq!(send(initialize("2024-11-05")).await, 202);
-    let answer = legacy.message().await;
-    assert_eq!(answer["result"]["protocolVersion"], "2024-11-05");
-    assert_eq!(send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await, 202);
-    let tool = |id: u64, name: &str, arguments: Value| {
-        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call",
-            "params": { "name": name, "arguments": arguments } })
-    };
-    assert_eq!(send(tool(1, "echo", json!({ "text": "old" }))).await, 202);
-    assert_eq!(legacy.message().await["result"]["content"][0]["text"], "old");
-
-    // The server asks the client, and gets its answer.
-    assert_eq!(send(tool(2, "elicit", json!({ "question": "who?" }))).await, 202);
-    let asked = legacy.message().await;
-    assert_eq!(asked["method"], "elicitation/create");
-    let reply = json!({ "jsonrpc": "2.0", "id": asked["id"],
-        "result": { "action": "accept", "content": { "answer": "me" } } });
-    assert_eq!(send(reply).await, 202);
-    let answer = legacy.message().await;
-    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("\"me\""));
-
-    assert_eq!(send(tool(3, "sample", json!({ "question": "why?" }))).await, 202);
-    let asked = legacy.message().await;
-    assert_eq!(asked["method"], "sampling/createMessage");
-    let reply = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": {
-        "role": "assistant", "model": "m", "content": { "type": "text", "text": "because" } } });
-    assert_eq!(send(reply).await, 202);
-    let answer = legacy.message().await;
-    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("because"));
-
-    drop(legacy);
-    let counts = cloud.wait_until(|counts| counts.cancelled_streams == 1, DEADLINE).await;
-    assert_eq!(counts.expect("the stream was left").open_streams, 0);
-    let lost = post(&world, &endpoint, &tokens.access, None, &tool(9, "echo", json!({}))).await;
-    assert_eq!(lost.status().as_u16(), 404);
-    assert_eq!(lost.text().await.unwrap(), "session not found");
-}
-
-#[tokio::test]
-async fn endpoints_can_be_absolute_and_belong_to_their_server() {
-    let world = World::new().await;
-    let (_, tokens) = world.signed_in().await;
-    let path = world.mcp_path("sandbox-notes").replace("/mcp", "/sse");
-    let relative = Legacy::open(&world, &path, &tokens.access).await;
-    let foreign =
-        relative.endpoint.replace("sandbox-notes", "sandbox-tools").replace("sAnDb0xN0Tes0001", "sAnDb0xT00Ls0001");
-    let answer = post(&world, &foreign, &tokens.access, None, &initialize("2024-11-05")).await;
-    assert_eq!(answer.status().as_u16(), 404);
-    world.sandbox.cloud().set_absolute_endpoint(true);
-    let absolute = Legacy::open(&world, &path, &tokens.access).await;
-    assert!(absolute.endpoint.starts_with(&world.url("/accounts/")), "{}", absolute.endpoint);
+    let path = world.mcp_path("sandbox-tools");
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "progress",
+        "arguments": { "steps": 1000, "seconds": 1000.0 },
+        "_meta": {
+            "progressToken": "p",
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "by hand", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        },
+    } });
+    let request = world
+        .http
+        .post(world.url(&path))
+        .bearer_auth(&tokens.access)
+        .header("Accept", "application/json, text/event-stream")
+        .header("MCP-Protocol-Version", "2026-07-28")
+        .header("Mcp-Method", "tools/call")
+        .header("Mcp-Name", "progress")
+        .json(&message);
+    let mut response = request.send().await.unwrap();
+    let first = response.chunk().await.unwrap().unwrap();
+    assert!(std::str::from_utf8(&first).unwrap().contains("notifications/progress"));
+    drop(response);
+    let counts = cloud.wait_until(|counts| counts.mcp_cancellations == 1, DEADLINE).await;
+    assert!(counts.is_some());
 }
