@@ -92,7 +92,7 @@ async function tools(run) {
 async function echoes(run) {
   return withSession(run, async (session) => {
     await echo(session, TRICKY_TEXT);
-    return `${TRICKY_TEXT.length} characters`;
+    return `${[...TRICKY_TEXT].length} characters`;
   });
 }
 
