@@ -6,7 +6,7 @@ Same cases' output and exit codes as flow.py. LangChain opens a new session for 
 import argparse
 import asyncio
 
-from cases import EXPECTED, TRICKY_TEXT, arguments
+from cases import EXPECTED, TRICKY_TEXT
 from connect import Recorder, Target, factory
 from reporting import add_options, choose, expect, finish, headers_of, message_of, run_cases, same
 from langchain_mcp_adapters.client import MultiServerMCPClient
@@ -31,7 +31,7 @@ async def tools(run):
 
 async def echo(run):
     tool = (await load(run))["echo"]
-    content = await tool.ainvoke(arguments("echo", text=TRICKY_TEXT))
+    content = await tool.ainvoke({"text": TRICKY_TEXT})
     same([(block["type"], block["text"]) for block in content], [("text", TRICKY_TEXT)], "content")
     return f"{len(TRICKY_TEXT)} characters"
 

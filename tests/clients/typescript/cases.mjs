@@ -21,11 +21,6 @@ function same(actual, expected, what) {
 
 const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, key) => values[key]);
 
-function args(tool, values) {
-  const names = EXPECTED.arguments[tool];
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [names[key], value]));
-}
-
 function textOf(result) {
   same(result.content.length, 1, 'number of content blocks');
   same(result.content[0].type, 'text', 'type of the block');
@@ -33,7 +28,7 @@ function textOf(result) {
 }
 
 async function echo(session, text) {
-  const result = await session.call('echo', args('echo', { text }));
+  const result = await session.call('echo', { text });
   assert.ok(!result.isError, 'echo is not an error');
   same(textOf(result), text, 'result');
 }
@@ -53,7 +48,7 @@ async function callProgress(session, seconds, steps, options = {}) {
   const start = performance.now();
   session.notifications.length = 0;
   const onprogress = () => {}; // The SDK asks for progress only when somebody listens.
-  const result = await session.call('progress', args('progress', { seconds, steps }), { onprogress, ...options });
+  const result = await session.call('progress', { seconds, steps }, { onprogress, ...options });
   return { result, arrivals: arrivedProgress(session, start), took: performance.now() - start };
 }
 
@@ -112,8 +107,9 @@ async function progress(run) {
 
 async function large(run) {
   return withSession(run, async (session) => {
-    const text = textOf(await session.call('large', args('large', { size: LARGE })));
+    const text = textOf(await session.call('large', { bytes: LARGE }));
     same(Buffer.byteLength(text), LARGE, 'bytes');
+    assert.ok(text === EXPECTED.largePattern.repeat(LARGE / EXPECTED.largePattern.length), 'the bytes differ');
     return `${LARGE} bytes`;
   });
 }
@@ -121,63 +117,64 @@ async function large(run) {
 async function resource(run) {
   return withSession(run, async (session) => {
     const { resources } = await session.client.listResources();
-    const uris = resources.map(({ uri }) => uri);
-    assert.ok(uris.includes(EXPECTED.resource.uri), `${EXPECTED.resource.uri} in ${uris}`);
+    same(resources.map(({ uri }) => uri), EXPECTED.resources, 'resources');
     const { resourceTemplates } = await session.client.listResourceTemplates();
-    const patterns = resourceTemplates.map(({ uriTemplate }) => uriTemplate);
-    assert.ok(patterns.includes(EXPECTED.template.pattern), `${EXPECTED.template.pattern} in ${patterns}`);
-    for (const { uri, text } of [EXPECTED.resource, EXPECTED.template]) {
+    same(resourceTemplates.map(({ uriTemplate }) => uriTemplate), EXPECTED.templates, 'templates');
+    for (const [uri, text] of Object.entries(EXPECTED.readable)) {
       const { contents } = await session.client.readResource({ uri });
       same(contents.map((content) => [content.uri, content.text]), [[uri, text]], 'contents');
     }
-    return `${uris.length} listed, ${EXPECTED.resource.uri} and ${EXPECTED.template.uri} read`;
+    return `listed, read ${Object.keys(EXPECTED.readable).join(' and ')}`;
   });
 }
 
 async function prompt(run) {
   return withSession(run, async (session) => {
     const { name, arguments: values, text } = EXPECTED.prompt;
-    const names = (await session.client.listPrompts()).prompts.map((each) => each.name);
-    assert.ok(names.includes(name), `${name} in ${names}`);
+    same((await session.client.listPrompts()).prompts.map((each) => each.name), EXPECTED.prompts, 'prompts');
     const { messages } = await session.client.getPrompt({ name, arguments: values });
-    same(messages.at(-1).content.text, text, 'text');
+    same(messages.map(({ role, content }) => [role, content.text]), [['user', text]], 'messages');
     return `${name}: ${text}`;
   });
 }
+
+/** The text of a sampling message, whose content is one block or a list of them. */
+const firstText = ({ content }) => [content].flat()[0].text;
 
 async function sample(run) {
   return withSession(run, async (session) => {
     const asked = [];
     session.onSample((request) => {
-      asked.push(request.params.messages.at(-1).content.text ?? request.params.messages.at(-1).content[0].text);
+      asked.push(...request.params.messages.map(firstText));
       return { role: 'assistant', model: 'test', content: { type: 'text', text: 'the sampled answer' } };
     });
-    const result = await session.call('sample', args('sample', { prompt: 'what is asked' }));
+    const result = await session.call('sample', { question: 'what is asked' });
     same(asked, ['what is asked'], 'asked');
-    same(textOf(result), 'the sampled answer', 'result');
+    same(firstText(JSON.parse(textOf(result))), 'the sampled answer', 'what the server was told');
     return 'asked once, answered';
   });
 }
 
 async function elicit(run) {
   return withSession(run, async (session) => {
-    let asked = 0;
-    session.onElicit(() => {
-      asked += 1;
+    const asked = [];
+    session.onElicit((request) => {
+      asked.push(request.params.message);
       return { action: 'accept', content: { [EXPECTED.elicitField]: 'Zoë' } };
     });
-    const result = await session.call('elicit');
-    same(asked, 1, 'times asked');
-    same(textOf(result), fill(EXPECTED.elicitAccepted, { [EXPECTED.elicitField]: 'Zoë' }), 'result');
+    const result = await session.call('elicit', { question: 'what is filled in' });
+    same(asked, ['what is filled in'], 'asked');
+    const { action, content } = JSON.parse(textOf(result));
+    same([action, content], ['accept', { [EXPECTED.elicitField]: 'Zoë' }], 'what the server was told');
     return 'asked once, accepted';
   });
 }
 
 async function fail(run) {
   return withSession(run, async (session) => {
-    const result = await session.call('fail', args('fail', { text: 'broken on purpose' }));
+    const result = await session.call('fail', {});
     same(result.isError, true, 'isError');
-    assert.match(textOf(result), /broken on purpose/);
+    same(textOf(result), EXPECTED.failText, 'text');
     return 'reported as a tool error';
   });
 }
