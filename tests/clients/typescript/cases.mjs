@@ -58,8 +58,8 @@ function arrivedProgress(session, start) {
     .map(({ at, params }) => ({ at: at - start, progress: params.progress, total: params.total }));
 }
 
-function assertAllSteps(arrivals, steps) {
-  const expected = Array.from({ length: steps }, (_, index) => [index + 1, steps]);
+function assertAllSteps(arrivals, steps, repeated = []) {
+  const expected = [...repeated, ...Array.from({ length: steps }, (_, index) => index + 1)].map((step) => [step, steps]);
   same(arrivals.map(({ progress, total }) => [progress, total]), expected, 'progress');
 }
 
@@ -213,7 +213,7 @@ async function reconnect(run) {
 
 async function resume(run) {
   if (run.target.transport !== 'streamable') throw new NotApplicable('only Streamable HTTP resumes streams');
-  const seconds = 3.6; // The SDK comes back after one second: between two steps, not upon one.
+  const seconds = 7.2; // The SDK comes back after one second, or the server's three: between two steps, not upon one.
   const steps = 6;
   return withSession(run, async (session) => {
     if (session.era !== 'legacy') throw new NotApplicable('revision 2026-07-28 has no event ids');
@@ -223,9 +223,10 @@ async function resume(run) {
     const resumed = session.requests.filter(({ lastEventId }) => lastEventId !== null);
     same(resumed.map(({ method, status }) => `${method} ${status}`), ['GET 200'], 'requests with Last-Event-ID');
     same(resumed[0].lastEventId, session.lastIdBeforeCut, 'Last-Event-ID');
-    assertAllSteps(arrivals, steps);
+    // Right is to go on behind the last event; the sandbox's server repeats it, and nobody on the way may alter that.
+    assertAllSteps(arrivals, steps, EXPECTED.resumeRepeatsLastEvent ? [1] : []);
     same(textOf(result), fill(EXPECTED.progressDone, { seconds, steps }), 'result');
-    return `cut after event ${session.lastIdBeforeCut}, GET with Last-Event-ID, nothing lost, nothing twice`;
+    return `cut after event ${session.lastIdBeforeCut}, GET with Last-Event-ID, nothing lost`;
   });
 }
 
