@@ -9,6 +9,7 @@ use std::path::Path;
 use mcp_proxy::config::keys::{Fallback, KEYS};
 use mcp_proxy::config::settings::Settings;
 use mcp_proxy::config::{Inputs, load};
+use mcp_proxy::proxy::settings::Settings as ProxySettings;
 
 fn example() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/mcp-proxy.toml");
@@ -57,7 +58,8 @@ fn with_every_example_in_force_it_is_correct() {
     let text: String = example().lines().map(|line| format!("{}\n", uncommented(line).unwrap_or(line))).collect();
     let settings = parse(&text);
     assert_eq!(settings.listen, parse("").listen);
-    assert_eq!(settings.limits, parse("").limits);
+    let ProxySettings { allowed_hosts, allowed_origins, .. } = settings.proxy.clone();
+    assert_eq!(settings.proxy, ProxySettings { allowed_hosts, allowed_origins, ..parse("").proxy });
     assert_eq!(settings.net.connect_timeout, parse("").net.connect_timeout);
 }
 
