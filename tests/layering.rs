@@ -381,6 +381,20 @@ fn the_layers_have_an_order() {
     }
 }
 
+#[test]
+fn the_prose_has_the_same_table() {
+    let prose = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ARCHITECTURE.md")).unwrap();
+    let rows: Vec<&str> = prose.lines().skip_while(|line| !line.starts_with("| Module |")).skip(2).collect();
+    for (Layer(name, may, why), row) in LAYERS.iter().zip(rows) {
+        let may: String = may.iter().map(|lower| format!("`{lower}` ")).collect();
+        assert_eq!(row, format!("| `{name}` | {may}| {why} |"), "docs/ARCHITECTURE.md");
+    }
+    for ValueType(path, _) in VALUE_TYPES {
+        let path = path.join("::");
+        assert!(prose.contains(&format!("`{path}`")), "docs/ARCHITECTURE.md does not name {path}");
+    }
+}
+
 #[cfg(test)]
 mod synthetic {
     use super::*;
