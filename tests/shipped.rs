@@ -1,18 +1,28 @@
-//! What we ship is what we test: the example configuration is complete, correct and says the true defaults.
+//! What we ship is what we test: the example configuration is complete, correct and says the true defaults, and
+//! the list of dependencies is the truth.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mcp_proxy::config::keys::{Fallback, KEYS};
 use mcp_proxy::config::settings::Settings;
 use mcp_proxy::config::{Inputs, load};
+use mcp_proxy::proxy::settings::Settings as ProxySettings;
+use toml::de::DeTable;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
 
 fn example() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/mcp-proxy.toml");
-    fs::read_to_string(path).unwrap()
+    read("packaging/mcp-proxy.toml")
 }
 
 #[track_caller]
@@ -57,7 +67,8 @@ fn with_every_example_in_force_it_is_correct() {
     let text: String = example().lines().map(|line| format!("{}\n", uncommented(line).unwrap_or(line))).collect();
     let settings = parse(&text);
     assert_eq!(settings.listen, parse("").listen);
-    assert_eq!(settings.limits, parse("").limits);
+    let ProxySettings { allowed_hosts, allowed_origins, .. } = settings.proxy.clone();
+    assert_eq!(settings.proxy, ProxySettings { allowed_hosts, allowed_origins, ..parse("").proxy });
     assert_eq!(settings.net.connect_timeout, parse("").net.connect_timeout);
 }
 
@@ -103,5 +114,95 @@ fn each_key_is_explained_above_it() {
     let lines: Vec<&str> = text.lines().collect();
     for pair in lines.windows(2).filter(|pair| uncommented(pair[1]).is_some_and(|line| !line.starts_with('['))) {
         assert!(pair[0].starts_with("# "), "nothing above {}", pair[1]);
+    }
+}
+
+/// The workspace's members: the heading of each in the list of dependencies, and its manifest.
+const MEMBERS: &[(&str, &str)] = &[("mcp-proxy", "Cargo.toml"), ("mcp-proxy-sandbox", "tests/sandbox/Cargo.toml")];
+
+/// One line of the list of dependencies.
+struct Line {
+    /// The member, and `dependencies` or `dev-dependencies`.
+    section: (String, &'static str),
+    name: String,
+    places: Vec<String>,
+    to_come: bool,
+    why: String,
+}
+
+/// The text in backticks of a cell.
+fn quoted(cell: &str) -> Vec<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn listed() -> Vec<Line> {
+    let (mut member, mut kind, mut lines) = (String::new(), "dependencies", Vec::new());
+    for line in read("docs/DEPENDENCIES.md").lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            (member, kind) = (heading.to_owned(), "dependencies");
+        } else if line == "For its tests:" {
+            kind = "dev-dependencies";
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+            let [name, places, why] = cells.as_slice() else { panic!("three cells are needed: {line}") };
+            lines.push(Line {
+                section: (member.clone(), kind),
+                name: name.trim_end_matches('`').to_owned(),
+                places: quoted(places),
+                to_come: places.ends_with(", to come"),
+                why: (*why).to_owned(),
+            });
+        }
+    }
+    lines
+}
+
+/// True if code below `path` names the crate: `name::`, `name!`, but not `other::name::`.
+fn names(path: &Path, name: &str) -> bool {
+    if path.is_dir() {
+        let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        // The stand-in is a member of its own.
+        return entries.filter(|entry| *entry != root().join("tests/sandbox")).any(|entry| names(&entry, name));
+    }
+    let Ok(text) = fs::read_to_string(path) else { return false };
+    let is_code = path.extension().is_some_and(|extension| extension == "rs");
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    is_code
+        && text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
+            line.match_indices(name).any(|(at, _)| {
+                let (before, after) = (&line[..at], &line[at + name.len()..]);
+                !before.ends_with(word) && !before.ends_with("::") && (after.starts_with("::") || after == ";")
+            })
+        })
+}
+
+#[test]
+fn every_dependency_has_its_line_and_no_line_is_stale() {
+    let listed = listed();
+    for (member, manifest) in MEMBERS {
+        let text = read(manifest);
+        let document = DeTable::parse(&text).unwrap();
+        for kind in ["dependencies", "dev-dependencies"] {
+            let table = document.get_ref().get(kind).and_then(|table| table.get_ref().as_table()).unwrap();
+            let mut declared: Vec<&str> = table.keys().map(|name| name.get_ref().as_ref()).collect();
+            declared.sort_unstable();
+            let of_this = |line: &&Line| line.section == ((*member).to_owned(), kind);
+            let lines: Vec<&str> = listed.iter().filter(of_this).map(|line| line.name.as_str()).collect();
+            assert_eq!(lines, declared, "docs/DEPENDENCIES.md, {member}, {kind}");
+        }
+    }
+    assert!(listed.iter().all(|line| MEMBERS.iter().any(|(member, _)| line.section.0 == *member)));
+}
+
+#[test]
+fn every_dependency_is_used_where_its_line_says() {
+    for Line { name, places, to_come, why, .. } in listed() {
+        assert!(!places.is_empty() && why.ends_with('.'), "{name}: say where and why");
+        for place in places {
+            let path: PathBuf = root().join(&place);
+            let used = names(&path, &name.replace('-', "_"));
+            assert!(used || to_come, "{name}: {place} does not use it");
+            assert!(!(used && to_come), "{name}: {place} uses it now; take \"to come\" out of docs/DEPENDENCIES.md");
+        }
     }
 }

@@ -110,7 +110,7 @@ pub const KEYS: &[Key] = &[
     key("alibaba.oauth_app_name", Text, "the name of an OAuth application of type Native",
         Words("aliyun-cli-mcp-proxy, created if missing"),
         "The OAuth application to sign in with."),
-    key("alibaba.scope", Text, "an OAuth scope", Value(r#""/acs/mcp-server""#),
+    key("alibaba.scope", Text, "one or more OAuth scopes, separated by single spaces", Value(r#""/acs/mcp-server""#),
         "The scope that a login asks for."),
     key("alibaba.profile", Text, "the name of a profile", Words("as the aliyun CLI picks it"),
         "The aliyun CLI profile that supplies the API credentials."),
@@ -188,6 +188,7 @@ pub(crate) fn suggestion(unknown: &str) -> String {
 }
 
 /// True if an unknown key looks as if it held a secret, which has no place in the configuration.
+/// A known key with a slip in it does not: `token_wiat` is about a token and holds none.
 pub(crate) fn looks_secret(path: &str) -> bool {
     const MARKS: &[&str] = &[
         "secret",
@@ -202,7 +203,8 @@ pub(crate) fn looks_secret(path: &str) -> bool {
         "bearer",
     ];
     let name = split(path).1.to_ascii_lowercase().replace('-', "_");
-    MARKS.iter().any(|mark| name.contains(mark))
+    let is_slip = |key: &Key| strsim::normalized_damerau_levenshtein(&name, split(key.path).1) >= 0.8;
+    MARKS.iter().any(|mark| name.contains(mark)) && !KEYS.iter().any(is_slip)
 }
 
 /// Where secrets go.
@@ -232,6 +234,7 @@ mod tests {
         {
             assert!(looks_secret(secret), "{secret}");
         }
+        assert!(!looks_secret("limits.token_wiat") && !looks_secret("limits.token-wait"));
     }
 
     #[test]
@@ -245,6 +248,7 @@ mod tests {
             ("alibaba.endpoint", "alibaba.endpoints"),
             ("network.max_connections", "limits.max_connections"),
             ("statedir", "state_dir"),
+            ("limits.token_wiat", "limits.token_wait"),
         ] {
             assert_eq!(suggestion(slip), format!("the nearest known key is {known}"), "{slip}");
         }

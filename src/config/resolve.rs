@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use crate::alibaba::settings::Settings as AlibabaSettings;
-use crate::alibaba::site::{EndpointOverrides, Endpoints, Site};
+use crate::alibaba::site::{EndpointError, EndpointOverrides, Endpoints, Site};
 use crate::config::Inputs;
 use crate::config::layer::upstream_of;
 use crate::config::layers::Gathered;
@@ -153,8 +153,12 @@ impl Judge<'_> {
             ims: raw.ims.clone(),
             gateway: None,
         };
-        let report = |error: &crate::alibaba::site::EndpointError| {
-            self.report(&format!("alibaba.endpoints.{}", error.service.as_str()), Fault::new(error.to_string()));
+        let report = |error: &EndpointError| {
+            let EndpointError { service, text, problem } = error;
+            // What may carry a password is not repeated.
+            let text = if text.contains('@') { "it".to_owned() } else { format!("{text:?}") };
+            let fault = Fault::new(format!("{text} cannot be used: {problem}"));
+            self.report(&format!("alibaba.endpoints.{}", service.as_str()), fault);
         };
         Endpoints::resolve(site, &overrides).map_err(|errors| errors.iter().for_each(report)).ok()
     }
@@ -165,12 +169,12 @@ impl Judge<'_> {
         alibaba: Option<&AlibabaSettings>,
     ) -> Option<Vec<Upstream>> {
         let judged: Vec<Option<Upstream>> = raw.values().map(|raw| self.upstream(raw, alibaba)).collect();
-        let mut mounts: BTreeMap<&str, &UpstreamName> = BTreeMap::new();
-        for Upstream { proxy: upstream, .. } in judged.iter().flatten() {
-            if let Some(other) = mounts.insert(&upstream.mount, &upstream.name) {
-                let what = format!("{:?} is the mount of the upstream {other} as well", upstream.mount);
-                let key = format!("upstream.{}.mount", upstream.name);
-                self.report(&key, Fault::new(what).hint("give each upstream its own path"));
+        // An upstream takes its mount even when something else is wrong with it.
+        let mut mounts: BTreeMap<&str, &str> = BTreeMap::new();
+        for (upstream, mount) in raw.values().filter_map(|raw| Some((&raw.name, mount_of(raw)?))) {
+            if let Some(other) = mounts.insert(mount, upstream) {
+                let fault = Fault::new(format!("{mount:?} is the mount of the upstream {other} as well"));
+                self.report(&format!("upstream.{upstream}.mount"), fault.hint("give each upstream its own path"));
             }
         }
         judged.into_iter().collect()
@@ -178,34 +182,39 @@ impl Judge<'_> {
 
     fn upstream(&mut self, raw: &raw::Upstream, alibaba: Option<&AlibabaSettings>) -> Option<Upstream> {
         let key = |name: &str| format!("upstream.{}.{name}", raw.name);
-        let is_default = raw.name == DEFAULT_UPSTREAM;
         let name =
             self.take(&key("name"), UpstreamName::parse(&raw.name).ok_or_else(|| Fault::new("not a legal name")));
-        let mount = match raw.mount.as_deref().or(is_default.then_some("/")) {
+        let mount = match mount_of(raw) {
             Some(text) => self.take(&key("mount"), values::mount(text)),
             None => self.missing(&key("mount"), "for example mount = \"/github\""),
         };
-        let origin = match &raw.url {
-            Some(text) => self.take(&key("url"), values::origin(text, raw.allow_cleartext)).map(Some),
-            None if is_default => Some(None),
-            None => self.missing(&key("url"), "for example url = \"https://mcp.example.com\""),
-        };
+        let endpoints = alibaba.map(|alibaba| &alibaba.endpoints);
+        let gateway = self.gateway(raw, endpoints);
         let auth = self.take_some(&key("auth"), raw.auth.as_deref(), values::auth);
         let allowed = self.take(&key("allowed_servers"), values::servers(&raw.allowed_servers));
         let blocked = self.take(&key("blocked_servers"), values::servers(&raw.blocked_servers));
         auth?;
+        let (origin, gateway) = gateway?;
         let mut alibaba = alibaba?.clone();
-        let origin = match origin? {
-            Some(origin) => {
-                // The vendor's own calls to the gateway go where the traffic goes.
-                alibaba.endpoints.gateway = Url::parse(&origin.to_string()).ok()?;
-                origin
-            }
-            None => Origin::parse(alibaba.endpoints.gateway.as_str()).ok()?,
-        };
+        alibaba.endpoints.gateway = gateway;
         let rules = ServerRules { allowed: allowed?, blocked: blocked? };
         let proxy = UpstreamSettings { name: name?, mount: mount?, origin, rules };
         Some(Upstream { proxy, auth: Auth::AlibabaOauth(alibaba) })
+    }
+
+    /// Where the upstream is. The vendor's own calls to the gateway go where the traffic goes.
+    fn gateway(&mut self, raw: &raw::Upstream, endpoints: Option<&Endpoints>) -> Option<(Origin, Url)> {
+        let key = format!("upstream.{}.url", raw.name);
+        let origin = match &raw.url {
+            Some(text) => self.take(&key, values::origin(text, raw.allow_cleartext))?,
+            None if raw.name == DEFAULT_UPSTREAM => {
+                // Without endpoints there is a problem already.
+                self.take(&key, Origin::parse(endpoints?.gateway.as_str()).map_err(Fault::new))?
+            }
+            None => return self.missing(&key, "for example url = \"https://mcp.example.com\""),
+        };
+        let url = Url::parse(&origin.to_string()).map_err(|error| Fault::new(format!("{origin} is no URL: {error}")));
+        self.take(&key, url).map(|url| (origin, url))
     }
 
     fn take<T>(&mut self, key: &str, judged: Result<T, Fault>) -> Option<T> {
@@ -238,6 +247,11 @@ impl Judge<'_> {
         let place = self.places.get(key).or_else(|| whole().map(|(_, place)| place)).cloned().unwrap_or(Place::BuiltIn);
         self.problems.push(Problem::new(place, key, fault));
     }
+}
+
+/// The mount, given or implied; not judged.
+fn mount_of(raw: &raw::Upstream) -> Option<&str> {
+    raw.mount.as_deref().or((raw.name == DEFAULT_UPSTREAM).then_some("/"))
 }
 
 fn no_state_dir() -> Fault {

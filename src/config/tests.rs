@@ -4,11 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::alibaba::settings::Settings as AlibabaSettings;
+use crate::alibaba::site::{EndpointOverrides, Endpoints, Site};
 use crate::config::problem::Place;
-use crate::config::settings::{Auth, Region};
+use crate::config::settings::{Auth, Upstream};
 use crate::config::text::Flags;
 use crate::config::{Inputs, Loaded, load};
 use crate::net::settings::Settings as NetSettings;
+use crate::proxy::policy::ServerRule;
+use crate::proxy::settings::Settings as ProxySettings;
 
 /// A directory with a main file and, by name, files of `conf.d`.
 struct Machine {
@@ -61,18 +65,33 @@ fn with_nothing_set_the_defaults_hold() {
     let settings = &loaded.settings;
     assert_eq!((settings.listen.host.to_string().as_str(), settings.listen.port), ("127.0.0.1", 8088));
     assert!(settings.open_browser);
-    assert_eq!(settings.log_filter, "info");
+    assert_eq!(settings.log.level, "info");
     assert_eq!(settings.state_dir, Path::new("/home/a/.local/state/mcp-proxy"));
     assert_eq!(settings.net, NetSettings::default());
-    assert_eq!(settings.first_byte_timeout, Some(Duration::from_secs(120)));
-    assert_eq!(settings.limits.replay_body, 1 << 20);
-    assert_eq!(settings.limits.max_connections, 10_000);
-    assert_eq!(settings.alibaba.region, Region::Cn);
-    assert_eq!(settings.alibaba.scope, "/acs/mcp-server");
-    assert_eq!(settings.alibaba.aliyun_config_file.as_deref(), Some(Path::new("/home/a/.aliyun/config.json")));
+    let proxy = ProxySettings {
+        allowed_hosts: Vec::new(),
+        allowed_origins: Vec::new(),
+        header_timeout: Duration::from_secs(10),
+        max_connections: 10_000,
+        replay_limit: 1 << 20,
+        first_byte_timeout: Some(Duration::from_secs(120)),
+        token_wait: Duration::from_secs(10),
+        drain_timeout: Duration::from_secs(10),
+    };
+    assert_eq!(settings.proxy, proxy);
     let [upstream] = settings.upstreams.as_slice() else { panic!("{:?}", settings.upstreams) };
-    assert_eq!((upstream.name.as_str(), upstream.mount.as_str()), ("alibaba", "/"));
-    assert_eq!((&upstream.origin, upstream.auth), (&None, Auth::AlibabaOauth));
+    assert_eq!((upstream.proxy.name.as_str(), upstream.proxy.mount.as_str()), ("alibaba", "/"));
+    assert_eq!(upstream.proxy.origin.to_string(), "https://openapi-mcp.cn-hangzhou.aliyuncs.com");
+    assert!(upstream.proxy.rules.are_empty());
+    let alibaba = AlibabaSettings {
+        site: Site::Cn,
+        endpoints: Endpoints::resolve(Site::Cn, &EndpointOverrides::default()).unwrap(),
+        oauth_app_name: None,
+        scope: "/acs/mcp-server".to_owned(),
+        profile: None,
+        aliyun_config_file: Some("/home/a/.aliyun/config.json".into()),
+    };
+    assert_eq!(upstream.auth, Auth::AlibabaOauth(alibaba));
     assert!(loaded.files.is_empty() && loaded.places.is_empty());
 }
 
@@ -90,7 +109,7 @@ fn later_layers_win() {
     let loaded = machine.loads();
     let settings = &loaded.settings;
     assert_eq!((settings.listen.host.to_string().as_str(), settings.listen.port), ("[::1]", 5));
-    assert_eq!((settings.log_filter.as_str(), settings.open_browser), ("error", false));
+    assert_eq!((settings.log.level.as_str(), settings.open_browser), ("error", false));
     let names: Vec<_> = loaded.files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["main.toml", "10-a.toml", "20-b.toml"]);
     assert_eq!(loaded.places["listen.port"], Place::Flag("--port"));
@@ -183,6 +202,17 @@ proptest::proptest! {
     }
 }
 
+/// A list as it is written.
+fn entries(rules: &[ServerRule]) -> Vec<String> {
+    rules.iter().map(ToString::to_string).collect()
+}
+
+/// The vendor's endpoints of an upstream.
+fn endpoints(upstream: &Upstream) -> &Endpoints {
+    let Auth::AlibabaOauth(alibaba) = &upstream.auth;
+    &alibaba.endpoints
+}
+
 #[test]
 fn upstreams_are_merged_by_name() {
     let machine = Machine::new()
@@ -195,10 +225,10 @@ fn upstreams_are_merged_by_name() {
         .flags(Flags { blocked_servers: Some("z, /accounts/1".to_owned()), ..Flags::default() });
     let upstreams = machine.loads().settings.upstreams;
     let [alibaba, b] = upstreams.as_slice() else { panic!("{upstreams:?}") };
-    assert_eq!(alibaba.blocked_servers, ["z", "/accounts/1"]);
-    assert_eq!((b.mount.as_str(), b.allowed_servers.as_slice()), ("/b", ["x".to_owned(), "y".to_owned()].as_slice()));
-    assert_eq!(b.origin.as_ref().unwrap().to_string(), "http://127.0.0.1:1");
-    assert!(b.blocked_servers.is_empty());
+    assert_eq!(entries(&alibaba.proxy.rules.blocked), ["z", "/accounts/1"]);
+    assert_eq!((b.proxy.mount.as_str(), entries(&b.proxy.rules.allowed)), ("/b", vec!["x".to_owned(), "y".to_owned()]));
+    assert_eq!(b.proxy.origin.to_string(), "http://127.0.0.1:1");
+    assert!(b.proxy.rules.blocked.is_empty());
 }
 
 #[test]
@@ -208,9 +238,9 @@ fn variables_alone_change_the_default_upstream_and_add_others() {
         .variable("MCP_PROXY_UPSTREAM__MY_CLOUD__URL", "gw.example")
         .variable("MCP_PROXY_UPSTREAM__MY_CLOUD__MOUNT", "/c");
     let upstreams = machine.loads().settings.upstreams;
-    let names: Vec<_> = upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
+    let names: Vec<_> = upstreams.iter().map(|upstream| upstream.proxy.name.as_str()).collect();
     assert_eq!(names, ["alibaba", "my-cloud"]);
-    assert_eq!((upstreams[0].mount.as_str(), upstreams[0].blocked_servers.len()), ("/", 1));
+    assert_eq!((upstreams[0].proxy.mount.as_str(), upstreams[0].proxy.rules.blocked.len()), ("/", 1));
 }
 
 #[test]
@@ -227,6 +257,91 @@ fn an_upstream_says_what_it_lacks() {
         "main.toml:9:7: upstream.c.url: \"http://gw.example\" would carry the credential over the network unencrypted",
         "main.toml:11:8: upstream.c.auth: \"static\" is not a kind of login; legal: alibaba-oauth",
         "main.toml:20:9: upstream.e.mount: \"/\" is the mount of the upstream d as well",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
+    }
+}
+
+#[test]
+fn the_vendor_asks_the_gateway_where_the_traffic_goes() {
+    for (text, origin, gateway) in [
+        ("127.0.0.1:9", "https://127.0.0.1:9", "https://127.0.0.1:9/"),
+        ("http://127.0.0.1:9", "http://127.0.0.1:9", "http://127.0.0.1:9/"),
+        ("localhost:9", "https://localhost:9", "https://localhost:9/"),
+        ("[::1]:9/ignored", "https://[::1]:9", "https://[::1]:9/"),
+        ("gw.example", "https://gw.example", "https://gw.example/"),
+    ] {
+        let machine = Machine::new().flags(Flags { upstream_url: Some(text.to_owned()), ..Flags::default() });
+        let upstreams = machine.loads().settings.upstreams;
+        assert_eq!(upstreams[0].proxy.origin.to_string(), origin);
+        assert_eq!(endpoints(&upstreams[0]).gateway.as_str(), gateway);
+    }
+    let machine = Machine::new().variable("MCP_PROXY_ALIBABA__REGION_TYPE", "INTL");
+    let upstreams = machine.loads().settings.upstreams;
+    assert_eq!(upstreams[0].proxy.origin.to_string(), "https://openapi-mcp.ap-southeast-1.aliyuncs.com");
+    assert_eq!(endpoints(&upstreams[0]).signin.as_str(), "https://signin.alibabacloud.com/");
+}
+
+#[test]
+fn cleartext_must_be_allowed_and_stays_with_its_upstream() {
+    let text = |allow: &str| {
+        format!(
+            "[[upstream]]\nname = \"a\"\nmount = \"/a\"\nurl = \"http://gw.example\"\nallow_cleartext = {allow}\n\
+             [[upstream]]\nname = \"alibaba\"\n"
+        )
+    };
+    let found = Machine::new().file("main.toml", &text("false")).fails();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("main.toml:4:7: upstream.a.url: "), "{found:?}");
+    assert!(found[0].ends_with("set allow_cleartext = true on this upstream"), "{found:?}");
+    let upstreams = Machine::new().file("main.toml", &text("true")).loads().settings.upstreams;
+    assert_eq!(endpoints(&upstreams[0]).gateway.as_str(), "http://gw.example/");
+    assert_eq!(endpoints(&upstreams[1]).gateway.as_str(), "https://openapi-mcp.cn-hangzhou.aliyuncs.com/");
+}
+
+#[test]
+fn a_bad_address_is_reported_at_its_key() {
+    let machine = Machine::new()
+        .file(
+            "main.toml",
+            "[alibaba.endpoints]\nsignin = \"http://signin.example\"\noauth = \"https://a:hush@x\"\nims = \"x/path\"\n",
+        )
+        .variable("MCP_PROXY_UPSTREAM__B__URL", "ftp://gw.example")
+        .variable("MCP_PROXY_UPSTREAM__B__MOUNT", "/")
+        .flags(Flags { upstream_url: Some("https://a:hush@gw.example".to_owned()), ..Flags::default() });
+    let found = machine.fails();
+    let expected = [
+        "main.toml:2:10: alibaba.endpoints.signin: \"http://signin.example\" cannot be used: credentials would cross",
+        "main.toml:3:9: alibaba.endpoints.oauth: it cannot be used: it carries a user name or password",
+        "main.toml:4:7: alibaba.endpoints.ims: \"x/path\" cannot be used: it has a path or a query",
+        "environment variable MCP_PROXY_UPSTREAM__B__URL: upstream.b.url: \"ftp://gw.example\" has the scheme",
+        "environment variable MCP_PROXY_UPSTREAM__B__MOUNT: upstream.b.mount: \"/\" is the mount of the upstream alibaba",
+        "--upstream-url: the URL carries a user name or password",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected) && !found.contains("hush"), "{found}\nis not\n{expected}");
+    }
+}
+
+#[test]
+fn callers_and_waits_reach_the_data_path() {
+    let text = "[listen]\nallowed_hosts = [\"Gw.Example\", \"10.0.0.1\"]\nallowed_origins = [\"https://app.example\"]\n\
+                [limits]\ntoken_wait = \"3s\"\n[network]\nfirst_byte_timeout = \"0\"\n";
+    let proxy = Machine::new().file("main.toml", text).loads().settings.proxy;
+    assert_eq!(proxy.allowed_hosts, ["gw.example", "10.0.0.1"]);
+    assert_eq!(proxy.allowed_origins, ["https://app.example"]);
+    assert_eq!((proxy.token_wait, proxy.first_byte_timeout), (Duration::from_secs(3), None));
+    let text = "[listen]\nallowed_hosts = [\"gw.example:80\"]\nallowed_origins = [\"*\"]\n\
+                [[upstream]]\nname = \"alibaba\"\nblocked_servers = [\"ram\", \"a/b\"]\n[limits]\ntoken_wait = \"0\"\n";
+    let found = Machine::new().file("main.toml", text).fails();
+    let expected = [
+        "main.toml:2:17: listen.allowed_hosts: \"gw.example:80\" is neither",
+        "main.toml:3:19: listen.allowed_origins: \"*\" is not a web origin; for example https://",
+        "main.toml:6:19: upstream.alibaba.blocked_servers: \"a/b\" is neither a name nor a path",
+        "main.toml:8:14: limits.token_wait: must be longer than 0",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {

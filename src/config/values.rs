@@ -171,37 +171,51 @@ pub(crate) fn origin(text: &str, allow_cleartext: bool) -> Result<Origin, Fault>
     Ok(origin)
 }
 
-/// Where a service of the cloud is. Secrets go there, so there is no exception from encryption.
-pub(crate) fn endpoint(text: &str) -> Result<Url, Fault> {
-    let origin = origin(text, true)?;
-    if origin.is_cleartext_to_another_machine() {
-        return Err(
-            Fault::new(format!("{text:?} would carry secrets over the network unencrypted")).hint("write https://")
-        );
-    }
-    Url::parse(&origin.to_string()).map_err(|error| Fault::new(format!("{text:?} is not a URL: {error}")))
-}
-
 /// Names, ids or path prefixes of MCP servers.
 pub(crate) fn servers(items: &[String]) -> Result<Vec<ServerRule>, Fault> {
-    items.iter().map(|item| ServerRule::parse(item).map_err(Fault::new)).collect()
+    each(items, |item| {
+        // A list in a variable or flag comes without blanks; in a file they are a slip.
+        if item.trim() != item || item.is_empty() || item.chars().any(char::is_control) {
+            return Err(Fault::new(format!("{item:?} is not the name, id or path prefix of a server")));
+        }
+        ServerRule::parse(item).map_err(Fault::new)
+    })
 }
 
-/// Host names under which clients may call, without port.
+/// Host names and addresses under which clients may call; an IPv6 address without its brackets.
 pub(crate) fn hosts(items: &[String]) -> Result<Vec<String>, Fault> {
-    items.iter().map(|item| host(item).map(|host| host.to_string())).collect()
+    each(items, |item| {
+        host(item).map(|host| match host {
+            Host::Domain(name) => name,
+            Host::Ipv4(ip) => ip.to_string(),
+            Host::Ipv6(ip) => ip.to_canonical().to_string(),
+        })
+    })
 }
 
 /// Web origins: scheme, host and port, nothing else (RFC 6454 §6.2).
 pub(crate) fn origins(items: &[String]) -> Result<Vec<String>, Fault> {
-    let judge = |item: &String| {
-        let origin = Url::parse(item).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
-        if origin == *item && origin != "null" {
+    each(items, |item| {
+        let origin = Url::parse(item).ok().map(|url| url.origin()).filter(url::Origin::is_tuple);
+        if let Some(origin) = origin.map(|origin| origin.ascii_serialization()).filter(|origin| origin == item) {
             return Ok(origin);
         }
         Err(Fault::new(format!("{item:?} is not a web origin")).hint("for example https://app.example.com"))
-    };
-    items.iter().map(judge).collect()
+    })
+}
+
+/// Every entry of a list, or what is wrong with each that is wrong.
+fn each<T>(items: &[String], judge: impl Fn(&str) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+    let (mut legal, mut faults) = (Vec::new(), Vec::new());
+    for item in items {
+        match judge(item) {
+            Ok(value) => legal.push(value),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let Some(hint) = faults.first().map(|fault| fault.hint.clone()) else { return Ok(legal) };
+    let what: Vec<String> = faults.into_iter().map(|fault| fault.what).collect();
+    Err(Fault { what: what.join("; "), hint })
 }
 
 #[cfg(test)]
@@ -246,8 +260,8 @@ mod tests {
 
     #[test]
     fn regions_are_listed() {
-        assert_eq!((region("CN"), region("INTL")), (Ok(Region::Cn), Ok(Region::Intl)));
-        let fault = region("cn").unwrap_err();
+        assert_eq!((site("CN"), site("INTL")), (Ok(Site::Cn), Ok(Site::Intl)));
+        let fault = site("cn").unwrap_err();
         assert_eq!(fault, Fault::new("invalid region type: \"cn\"").hint("must be CN or INTL"));
         assert_eq!(auth("static").unwrap_err().hint.as_deref(), Some("legal: alibaba-oauth"));
     }
@@ -276,17 +290,64 @@ mod tests {
         assert!(origin("http://gw.example", false).unwrap_err().hint.unwrap().contains("allow_cleartext"));
         assert!(origin("http://gw.example", true).is_ok());
         assert!(!origin("https://a:hush@gw.example", false).unwrap_err().what.contains("hush"));
-        assert_eq!(endpoint("https://gw.example/x").map(|url| url.to_string()), Ok("https://gw.example/".to_owned()));
-        all_wrong(endpoint, &["http://gw.example", "ftp://x", ""]);
     }
 
     #[test]
     fn words() {
-        assert!(scope("a b").is_err() && scope("").is_err() && scope("/acs/mcp-server").is_ok());
+        // Several scopes are the vendor's to allow; a list in another form is not.
+        assert_eq!(scope("openid /acs/mcp-server").as_deref(), Ok("openid /acs/mcp-server"));
+        all_wrong(scope, &["", " ", "a  b", " a", "a,b ", "a;b", "a\nb"]);
+        assert!(scope("/acs/mcp-server").is_ok());
         assert!(name(" ").is_err() && name("a\nb").is_err() && name("my app").is_ok());
-        assert!(servers(&["a".to_owned(), "/accounts/1".to_owned()]).is_ok());
-        assert!(servers(&[" a".to_owned()]).is_err() && servers(&[String::new()]).is_err());
+        assert!(app_name("a b").is_err() && app_name("my-app").is_ok());
         assert!(some_time("0").is_err());
         assert_eq!(limit("0"), Ok(None));
+    }
+
+    fn list(items: &[&str]) -> Vec<String> {
+        items.iter().map(|item| (*item).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_bad_entry_of_a_list_is_named() {
+        let rules = |items: &[&str]| servers(&list(items));
+        assert_eq!(
+            rules(&["a", "/accounts/1"]),
+            Ok(vec![
+                ServerRule::NameOrId("a".to_owned()),
+                ServerRule::Path(vec!["accounts".to_owned(), "1".to_owned()])
+            ])
+        );
+        for bad in [" a", "", "a\nb", "a/b", "/", "/a/../b"] {
+            let fault = rules(&["fine", bad]).unwrap_err();
+            assert!(fault.what.starts_with(&format!("{bad:?} ")) && !fault.what.contains("fine"), "{fault:?}");
+        }
+        let fault = rules(&["", "fine", "a/b"]).unwrap_err();
+        assert!(fault.what.contains("\"\" is not") && fault.what.contains("; \"a/b\" is"), "{fault:?}");
+    }
+
+    #[test]
+    fn callers_are_named_exactly() {
+        assert_eq!(
+            super::hosts(&list(&["Gw.Example", "::1", "[fd00::1]"])),
+            Ok(list(&["gw.example", "::1", "fd00::1"]))
+        );
+        for bad in ["gw.example:8088", "http://gw.example", "*.example", "", "a b"] {
+            assert!(super::hosts(&list(&[bad])).unwrap_err().what.contains(&format!("{bad:?}")), "{bad}");
+        }
+        let fine = list(&["https://app.example.com", "http://localhost:3000"]);
+        assert_eq!(origins(&fine), Ok(fine));
+        for bad in [
+            "*",
+            "null",
+            "",
+            "app.example",
+            "https://app.example/",
+            "https://App.example",
+            "https://a.example:443",
+            "file:///x",
+        ] {
+            assert!(origins(&list(&[bad])).unwrap_err().what.contains(&format!("{bad:?}")), "{bad}");
+        }
     }
 }
