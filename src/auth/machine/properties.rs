@@ -117,7 +117,7 @@ impl World {
             renewals: VecDeque::new(),
         };
         let saved = saved_life.map(|life| credential(1, now, Some(life))).ok_or_else(|| "none".to_owned());
-        world.happen(Event::Started(saved));
+        world.happen(Event::Started { saved, cut_off: false });
         world
     }
 
