@@ -21,7 +21,7 @@ test: ## run every test, and say by name what ran
 lint: ## check format, clippy, documentation, licences and sources
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if [ "$(CI)" = true ] && ! $(CARGO) deny --version >/dev/null 2>&1; then \
 		$(CARGO) install cargo-deny --locked --version $(CARGO_DENY_VERSION); \
 	fi
