@@ -167,6 +167,8 @@ impl Keeper {
 
     async fn sign_in(&mut self, sign_in: SignIn) {
         let SignIn { mut credential, saved } = sign_in;
+        // A renewal of the login that is being replaced is of no use any more, and it holds the lock.
+        self.renewal = None;
         let lock = lock(&self.parts.store).await;
         // Another process may have saved a newer login than the one in memory.
         if let Ok(Some(on_disk)) = self.parts.store.load() {

@@ -11,6 +11,8 @@
 mod allowance;
 mod held;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;
