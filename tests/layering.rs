@@ -79,9 +79,10 @@ const OWNERS: &[Owner] = &[
             "model/secret.rs",
             "alibaba/profile.rs",
             "alibaba/sign.rs",
-            "auth/credential_file.rs",
+            "auth/store/format.rs",
             "auth/pkce.rs",
-            "auth/store.rs",
+            "auth/store/mod.rs",
+            "auth/store/seal.rs",
             "token/bearer.rs",
         ],
         "a secret is a model::secret::Secret; these hold one in another form for a moment: \
@@ -115,7 +116,10 @@ impl Source {
 
     /// The lines before the inline tests.
     fn without_tests(&self) -> &str {
-        self.text.find("#[cfg(test)]\nmod ").map_or(&self.text, |at| &self.text[..at])
+        // A declaration (`mod tests;`) is no end: what follows it is the program's.
+        let inline = |at: &usize| self.text[*at..].lines().nth(1).is_some_and(|line| line.contains('{'));
+        let mut ends = self.text.match_indices("#[cfg(test)]\nmod ").map(|(at, _)| at);
+        ends.find(inline).map_or(&self.text, |at| &self.text[..at])
     }
 
     /// Without tests, comments and the contents of literals.
