@@ -98,7 +98,10 @@ impl Keeper {
     pub fn start(parts: Parts) -> (Self, Handle) {
         let now = parts.clock.now();
         let mut machine = Machine::new(parts.seed, now);
-        let pending = machine.step(Event::Started(usable(&parts)), now);
+        let saved = usable(&parts);
+        let serial = saved.as_ref().ok().map(|credential| credential.grant.serial);
+        let cut_off = serial.is_some() && serial == parts.store.unfinished_renewal();
+        let pending = machine.step(Event::Started { saved, cut_off }, now);
         let (sender, sign_ins) = mpsc::channel(1);
         let mut keeper =
             Self { parts, machine, renewal: None, sign_ins, standing: Standing::default(), pending, last_save: Ok(()) };
@@ -167,6 +170,8 @@ impl Keeper {
 
     async fn sign_in(&mut self, sign_in: SignIn) {
         let SignIn { mut credential, saved } = sign_in;
+        // A renewal of the login that is being replaced is of no use any more, and it holds the lock.
+        self.renewal = None;
         let lock = lock(&self.parts.store).await;
         // Another process may have saved a newer login than the one in memory.
         if let Ok(Some(on_disk)) = self.parts.store.load() {
@@ -299,6 +304,9 @@ async fn renew(
         let outcome = RenewalOutcome::Refused("the login has no refresh token".to_owned());
         return Renewed { serial, outcome, lock };
     };
+    if let Err(error) = store.renewal_begins(serial) {
+        tracing::debug!("the renewal is not marked beside {}: {error}", store.path().display());
+    }
     let asked_at = clock.now().wall;
     let outcome = match endpoint.refresh(&credential.binding.client_id, refresh_token).await {
         Ok(answer) => RenewalOutcome::Renewed { answer, asked_at },
@@ -308,6 +316,15 @@ async fn renew(
             None => RenewalOutcome::Refused(reason),
         },
     };
+    let nothing_lost = match &outcome {
+        RenewalOutcome::Failed(failure) => !failure.maybe_processed,
+        RenewalOutcome::Refused(_) | RenewalOutcome::Adopted(_) => true,
+        // The save removes the mark.
+        RenewalOutcome::Renewed { .. } => false,
+    };
+    if nothing_lost {
+        store.renewal_ended();
+    }
     Renewed { serial, outcome, lock }
 }
 

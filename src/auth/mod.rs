@@ -4,7 +4,6 @@
 //! sign-in of a person, [`endpoint`] speaks with the authorization server, [`store`] with the disk.
 
 pub mod credential;
-mod credential_file;
 pub mod endpoint;
 pub mod flow;
 pub mod keeper;

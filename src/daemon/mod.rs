@@ -3,6 +3,7 @@
 //! [`Daemon::start`] binds and wires, and touches no network; [`Daemon::run`] serves until it is told to stop.
 
 mod catalogue;
+mod catalogue_copy;
 mod listener;
 mod port_holder;
 pub mod sign_in;

@@ -11,6 +11,8 @@
 mod allowance;
 mod held;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;
@@ -31,8 +33,13 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The daemon started; this is the saved login, or why there is none to use.
-    Started(Result<Credential, String>),
+    /// The daemon started.
+    Started {
+        /// The saved login, or why there is none to use.
+        saved: Result<Credential, String>,
+        /// True if a renewal of it was cut off by a crash, so that its answer may be lost.
+        cut_off: bool,
+    },
     /// The time of [`Machine::sleep`] is over.
     Tick,
     /// The upstream refused the bearer of this generation, or it was found expired.
@@ -159,8 +166,12 @@ impl Machine {
     pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Started(Err(reason)) => self.require_login(reason, &mut actions),
-            Event::Started(Ok(credential)) | Event::Found(credential) => self.adopt(credential, now, &mut actions),
+            Event::Started { saved: Err(reason), .. } => self.require_login(reason, &mut actions),
+            Event::Started { saved: Ok(credential), cut_off } => {
+                self.adopt(credential, now, &mut actions);
+                self.answer_lost = cut_off;
+            }
+            Event::Found(credential) => self.adopt(credential, now, &mut actions),
             Event::SignedIn(credential) => self.signed_in(credential, now, &mut actions),
             Event::Rejected(generation) => self.rejected(generation, now, &mut actions),
             Event::RenewalEnded { serial, outcome } => self.renewal_ended(serial, outcome, now, &mut actions),
