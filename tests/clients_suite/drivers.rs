@@ -78,6 +78,7 @@ impl Client {
 }
 
 /// Runs the driver; panics when a case fails. `None`, after saying so, when the machine cannot run this client.
+#[expect(clippy::print_stdout, reason = "whoever runs the tests must see what was not tested")]
 pub(crate) async fn run(client: Client, transport: Transport, url: &str, more: &[&str]) -> Option<Report> {
     let (name, file) = client.need();
     if !file.exists() {
