@@ -31,6 +31,13 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
         }
     };
     if let Some(error) = daemon.not_listening() {
+        if !prompt::is_possible() {
+            error_line(&format!(
+                "{error}. Without that port the answer can only be pasted, and standard input is no terminal: run mcp-proxy \
+                 login in a terminal"
+            ));
+            return Exit::Unavailable;
+        }
         say(&format!(
             "Note: {error}. The browser will end on a page that this command cannot see; paste the address of that page here."
         ));

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
+use hyper::ext::ReasonPhrase;
 
 use crate::model::callback::CallbackOutcome;
 use crate::model::time::in_words;
@@ -86,6 +87,10 @@ pub(super) fn trouble(trouble: &Trouble, upstream: &str, asked: Asked<'_>) -> Re
     };
     if let Some(seconds) = retry {
         reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
+    // Clients that open an event stream show no body of a failure, but many show this line (RFC 9112 §4).
+    if let Ok(reason) = ReasonPhrase::try_from(text.into_bytes()) {
+        reply.extensions_mut().insert(reason);
     }
     reply
 }
@@ -220,6 +225,8 @@ mod tests {
             let reply = trouble(&Trouble::SignInNeeded, "alibaba", asked);
             assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(reply.headers()["retry-after"], "60");
+            let reason = reply.extensions().get::<ReasonPhrase>().unwrap();
+            assert!(String::from_utf8_lossy(reason.as_bytes()).contains("mcp-proxy login"));
             assert_eq!(body(&reply)["error"]["code"], -31_401);
         }
     }
