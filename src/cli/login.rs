@@ -31,6 +31,12 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
         }
     };
     if let Some(error) = daemon.not_listening() {
+        if !prompt::is_possible() {
+            error_line(&format!(
+                "{error}. If it is mcp-proxy that runs there, run this command in a terminal: the answer is then pasted"
+            ));
+            return Exit::Unavailable;
+        }
         say(&format!(
             "Note: {error}. The browser will end on a page that this command cannot see; paste the address of that page here."
         ));
@@ -72,7 +78,8 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
                 Exit::Software
             }
         },
-        () = async { signals.cancel(stop.clone(), now).await; std::future::pending().await } => Exit::Software,
+        () = async { signals.cancel(stop.clone(), now.clone()).await; std::future::pending().await } => Exit::Software,
+        () = now.cancelled() => Exit::TempFail,
     }
 }
 
