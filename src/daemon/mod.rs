@@ -166,6 +166,8 @@ impl Daemon {
             tasks.spawn(async move { catalogue.run(stop).await });
         }
         let collapsed = tokio::select! {
+            // First: once told to stop, tasks return, and that is no collapse.
+            biased;
             () = stop.cancelled() => None,
             Some(ended) = tasks.join_next() => Some(ended),
             Some(ended) = keepers.join_next() => Some(ended),

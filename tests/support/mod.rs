@@ -6,6 +6,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
 
+pub mod person;
+pub mod prerequisites;
 pub mod program;
 
 use std::collections::BTreeMap;
