@@ -128,7 +128,11 @@ impl Upstream {
         let sending = self.client.send(request);
         let answer = match limits.first_byte_timeout {
             None => sending.await,
-            Some(limit) => tokio::time::timeout(limit, sending).await.map_err(|_| Trouble::NoAnswer(limit))?,
+            // A long upload is no silence of the upstream: the limit counts from where the upload rests.
+            Some(limit) => tokio::select! {
+                answer = sending => answer,
+                () = outgoing.body.rests_for(limit) => return Err(Trouble::NoAnswer(limit)),
+            },
         };
         answer.map_err(|error| match error {
             StreamError::Connect(why) => Trouble::Connect(why),
