@@ -78,7 +78,7 @@ impl Upstream {
         let newer = self.tokens.newer_than(bearer.generation(), limits.token_wait).await;
         let newer = newer.map_err(|why| match why {
             Unavailable::SignInNeeded => Trouble::SignInNeeded,
-            Unavailable::Renewing => Trouble::RefusedTwice,
+            Unavailable::Renewing => Trouble::RefusedAndNotRenewed,
         })?;
         outgoing.headers.insert(header::AUTHORIZATION, newer.authorization().clone());
         let response = self.send_following(&mut outgoing, limits).await?;
