@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
 
+mod faults;
 mod headers;
 mod redirects;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod uploads;
 mod wire;
