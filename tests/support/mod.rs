@@ -5,6 +5,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
+#![allow(clippy::print_stdout, reason = "what is skipped is printed by name")]
 
 pub mod person;
 pub mod prerequisites;
