@@ -81,6 +81,8 @@ const OWNERS: &[Owner] = &[
             "alibaba/sign.rs",
             "auth/store/format.rs",
             "auth/pkce.rs",
+            "auth/source/command.rs",
+            "auth/source/file.rs",
             "auth/store/mod.rs",
             "auth/store/seal.rs",
             "token/bearer.rs",

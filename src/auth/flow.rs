@@ -108,6 +108,9 @@ impl Desk {
 
     /// Takes an answer to its login and waits for what becomes of it.
     pub async fn deliver(&self, callback: Callback) -> CallbackOutcome {
+        if !callback.is_answer() {
+            return CallbackOutcome::NotExpected;
+        }
         let waiting = {
             let mut slot = self.waiting();
             let expected = slot
@@ -184,7 +187,7 @@ impl Attempt {
         let query = text.split_once('?').map_or(text.as_str(), |(_, query)| query);
         let query = query.split('#').next().unwrap_or_default();
         let callback = Callback::from_query(query);
-        if callback.code.is_none() && callback.error.is_none() {
+        if !callback.is_answer() {
             return Err(if text.contains("code_challenge=") { PasteError::SignInPage } else { not_a_code() });
         }
         match &callback.state {

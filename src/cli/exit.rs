@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use crate::alibaba::call::CallError;
+use crate::alibaba::cloud_error::Kind;
+use crate::alibaba::oauth_app::OauthAppError;
 use crate::daemon::StartError;
 use crate::daemon::sign_in::SignInError;
 
@@ -45,6 +48,7 @@ impl From<&StartError> for Exit {
 impl From<&SignInError> for Exit {
     fn from(error: &SignInError) -> Self {
         match error {
+            SignInError::Application(OauthAppError::Call(error)) if is_the_clouds(error) => Self::Unavailable,
             SignInError::Credentials(_) | SignInError::Application(_) => Self::Config,
             SignInError::Denied { .. } | SignInError::NoRefreshToken { .. } => Self::NoPermission,
             SignInError::Exchange(_) => Self::Unavailable,
@@ -52,4 +56,10 @@ impl From<&SignInError> for Exit {
             SignInError::Randomness(_) => Self::OsError,
         }
     }
+}
+
+/// True if nothing here is wrong: the cloud cannot be reached, or is in trouble itself.
+fn is_the_clouds(error: &CallError) -> bool {
+    matches!(error, CallError::Unanswered(_) | CallError::Unreadable { .. })
+        || matches!(error.kind(), Some(Kind::ServerTrouble | Kind::Throttled))
 }

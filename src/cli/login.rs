@@ -33,8 +33,7 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
     if let Some(error) = daemon.not_listening() {
         if !prompt::is_possible() {
             error_line(&format!(
-                "{error}. Without that port the answer can only be pasted, and standard input is no terminal: run mcp-proxy \
-                 login in a terminal"
+                "{error}. If it is mcp-proxy that runs there, run this command in a terminal: the answer is then pasted"
             ));
             return Exit::Unavailable;
         }
@@ -79,7 +78,8 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
                 Exit::Software
             }
         },
-        () = async { signals.cancel(stop.clone(), now).await; std::future::pending().await } => Exit::Software,
+        () = async { signals.cancel(stop.clone(), now.clone()).await; std::future::pending().await } => Exit::Software,
+        () = now.cancelled() => Exit::TempFail,
     }
 }
 

@@ -25,6 +25,7 @@ use crate::auth::flow::Desk;
 use crate::config::settings::Settings;
 use crate::daemon::sign_in::SignIn;
 use crate::model::time::Clock;
+use crate::model::upstream::UpstreamName;
 use crate::net::tls::TlsError;
 use crate::observe::health::Health;
 use crate::observe::traffic::Traffic;
@@ -70,7 +71,7 @@ pub struct Daemon {
     not_listening: Option<BindError>,
     health: Health,
     sign_ins: Vec<SignIn>,
-    listings: Vec<watch::Receiver<Listing>>,
+    listings: Vec<(UpstreamName, watch::Receiver<Listing>)>,
     server: Option<Server>,
     keepers: Vec<crate::auth::keeper::Keeper>,
     catalogues: Vec<catalogue::Catalogue>,
@@ -135,13 +136,13 @@ impl Daemon {
         &self.health
     }
 
-    /// The sign-ins, one for each upstream, in their order.
+    /// The sign-ins, one for each upstream that has logins.
     pub fn sign_ins(&self) -> &[SignIn] {
         &self.sign_ins
     }
 
-    /// What is known of the servers of each upstream.
-    pub fn listings(&self) -> &[watch::Receiver<Listing>] {
+    /// What is known of the servers of each upstream that lists them.
+    pub fn listings(&self) -> &[(UpstreamName, watch::Receiver<Listing>)] {
         &self.listings
     }
 
@@ -165,6 +166,8 @@ impl Daemon {
             tasks.spawn(async move { catalogue.run(stop).await });
         }
         let collapsed = tokio::select! {
+            // First: once told to stop, tasks return, and that is no collapse.
+            biased;
             () = stop.cancelled() => None,
             Some(ended) = tasks.join_next() => Some(ended),
             Some(ended) = keepers.join_next() => Some(ended),

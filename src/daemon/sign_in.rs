@@ -20,6 +20,7 @@ use crate::model::callback::{Callback, CallbackOutcome};
 use crate::model::time::{Clock, Wall};
 use crate::model::upstream::UpstreamName;
 use crate::net::api_client::ApiClient;
+use crate::observe::text::shown;
 
 /// How a person signs in to one upstream.
 #[derive(Clone)]
@@ -180,7 +181,9 @@ impl Begun {
         let Self { sign_in, app, attempt, begun_at } = self;
         let code = match callback {
             Callback { error: Some(error), error_description: description, .. } => {
-                return Err(SignInError::Denied { error, description });
+                // Words from outside reach a terminal and a page.
+                let description = description.map(|text| shown(&text, &[]));
+                return Err(SignInError::Denied { error: shown(&error, &[]), description });
             }
             Callback { code: Some(code), .. } => code,
             Callback { .. } => return Err(SignInError::Exchange("the answer holds no code".to_owned())),
@@ -207,7 +210,9 @@ impl Begun {
                 scope: sign_in.expected.scope.clone(),
             },
             grant: Grant {
-                serial: 0,
+                // Higher than that of any login begun before: a running daemon knows newer ones by it, even if
+                // the file it counted in was removed meanwhile. A renewal adds one, and takes longer than a millisecond.
+                serial: u64::try_from(asked_at.unix_millis()).unwrap_or_default(),
                 access_token: answer.access_token,
                 refresh_token: Some(refresh_token),
                 obtained_at: asked_at,

@@ -37,6 +37,11 @@ impl Callback {
         }
         callback
     }
+
+    /// True if it says how the sign-in ended: RFC 6749 knows a code (§4.1.2) and an error (§4.1.2.1).
+    pub fn is_answer(&self) -> bool {
+        self.code.is_some() || self.error.is_some()
+    }
 }
 
 fn keep_first<T>(slot: &mut Option<T>, value: T) {

@@ -27,7 +27,7 @@ pub(super) type Asked<'a> = Option<&'a [u8]>;
 pub(super) fn trouble(trouble: &Trouble, upstream: &str, asked: Asked<'_>) -> Reply {
     let retry = match trouble {
         Trouble::SignInNeeded | Trouble::RefusedTwice => Some("60"),
-        Trouble::Renewing | Trouble::NotRepeatable => Some("5"),
+        Trouble::Renewing | Trouble::RefusedAndNotRenewed | Trouble::NotRepeatable => Some("5"),
         _ => None,
     };
     let (status, code, text) = match trouble {
@@ -48,6 +48,14 @@ pub(super) fn trouble(trouble: &Trouble, upstream: &str, asked: Asked<'_>) -> Re
             StatusCode::SERVICE_UNAVAILABLE,
             Code::TryAgain,
             format!("mcp-proxy cannot renew its token for {upstream} at the moment; it goes on trying. Try again soon"),
+        ),
+        Trouble::RefusedAndNotRenewed => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!(
+                "{upstream} refused the token, and mcp-proxy has no newer one yet; it goes on trying. Try again soon; if \
+                 this goes on, check at {upstream} that the signed-in user may use this server"
+            ),
         ),
         Trouble::NotRepeatable => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -238,6 +246,7 @@ mod tests {
             Trouble::Renewing,
             Trouble::NotRepeatable,
             Trouble::RefusedTwice,
+            Trouble::RefusedAndNotRenewed,
             Trouble::Connect("x".into()),
             Trouble::Broken("x".into()),
             Trouble::NoAnswer(std::time::Duration::from_secs(1)),

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use tokio::sync::watch;
-use url::Url;
+use url::{Position, Url};
 
 use crate::model::server::McpServer;
 use crate::net::stream_client::{StreamClient, StreamError};
@@ -78,7 +78,7 @@ impl Upstream {
         let newer = self.tokens.newer_than(bearer.generation(), limits.token_wait).await;
         let newer = newer.map_err(|why| match why {
             Unavailable::SignInNeeded => Trouble::SignInNeeded,
-            Unavailable::Renewing => Trouble::RefusedTwice,
+            Unavailable::Renewing => Trouble::RefusedAndNotRenewed,
         })?;
         outgoing.headers.insert(header::AUTHORIZATION, newer.authorization().clone());
         let response = self.send_following(&mut outgoing, limits).await?;
@@ -104,13 +104,16 @@ impl Upstream {
         for _ in 0..=REDIRECTS {
             let response = self.send(outgoing, limits).await?;
             let Some(location) = redirect(&response) else { return Ok(response) };
-            let (stays, next) = self.resolve(&outgoing.target, location);
             let keeps_method =
                 matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+            let next = resolve(&outgoing.target, location);
+            let next = next.ok_or_else(|| Trouble::Redirect("an address that is none".to_owned()))?;
+            // The upstream may have let the client choose the target, so the server lists hold for it too.
+            let stays = self.settings.origin.is_same_origin(&next) && self.decide(next.path()).is_ok();
             if !stays || !keeps_method {
-                return Err(Trouble::Redirect(next));
+                return Err(Trouble::Redirect(bare(next)));
             }
-            outgoing.target = next.parse().map_err(|_| Trouble::Redirect(next))?;
+            outgoing.target = self.target(&next[Position::BeforePath..Position::AfterQuery])?;
         }
         Err(Trouble::Redirect("one address after another".to_owned()))
     }
@@ -125,7 +128,11 @@ impl Upstream {
         let sending = self.client.send(request);
         let answer = match limits.first_byte_timeout {
             None => sending.await,
-            Some(limit) => tokio::time::timeout(limit, sending).await.map_err(|_| Trouble::NoAnswer(limit))?,
+            // A long upload is no silence of the upstream: the limit counts from where the upload rests.
+            Some(limit) => tokio::select! {
+                answer = sending => answer,
+                () = outgoing.body.rests_for(limit) => return Err(Trouble::NoAnswer(limit)),
+            },
         };
         answer.map_err(|error| match error {
             StreamError::Connect(why) => Trouble::Connect(why),
@@ -142,21 +149,20 @@ impl Upstream {
             .build();
         built.map_err(|error| Trouble::Connect(error.to_string()))
     }
+}
 
-    /// Where a redirect leads: whether that is still this upstream, and its URL (without query if it is not).
-    fn resolve(&self, from: &Uri, location: &HeaderValue) -> (bool, String) {
-        let base = Url::parse(&from.to_string()).ok();
-        let next = location.to_str().ok().and_then(|location| base?.join(location).ok());
-        match next {
-            Some(next) if self.settings.origin.is_same_origin(&next) => (true, next.to_string()),
-            Some(mut next) => {
-                next.set_query(None);
-                next.set_fragment(None);
-                (false, next.to_string())
-            }
-            None => (false, "an address that is none".to_owned()),
-        }
-    }
+/// Where a redirect leads.
+fn resolve(from: &Uri, location: &HeaderValue) -> Option<Url> {
+    Url::parse(&from.to_string()).ok()?.join(location.to_str().ok()?).ok()
+}
+
+/// A URL with nothing in it that may be secret.
+fn bare(mut url: Url) -> String {
+    url.set_query(None);
+    url.set_fragment(None);
+    // URLs that cannot have a user have none to remove.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.into()
 }
 
 /// The target of a redirect, if the answer is one.

@@ -100,6 +100,21 @@ impl Program {
         &self.seen
     }
 
+    /// Waits for the end and answers the exit code and everything printed. Ended by a signal, the code is -1.
+    pub fn end(&mut self) -> (i32, String) {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    self.seen.push_str(&line);
+                    self.seen.push('\n');
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end; seen:\n{}", self.seen),
+            }
+        }
+        (self.wait().code().unwrap_or(-1), self.seen.clone())
+    }
+
     /// Sends a signal by its name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();

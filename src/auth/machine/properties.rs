@@ -106,7 +106,7 @@ impl World {
     fn new(saved_life: Option<u64>) -> Self {
         let now = Now { wall: Wall::from_unix_seconds(1_800_000_000), mono: Mono::from_start(Duration::ZERO) };
         let mut world = Self {
-            machine: Machine::new(11, now),
+            machine: Machine::new(Means::RefreshToken, 11, now),
             now,
             disk_works: true,
             on_disk: None,
@@ -129,7 +129,7 @@ impl World {
             let mut to_be_saved = None;
             for action in self.machine.step(event, self.now) {
                 match action {
-                    Action::Renew(credential) => self.begin_renewal(credential.grant.serial),
+                    Action::Renew { credential, .. } => self.begin_renewal(credential.grant.serial),
                     Action::Save(credential) => {
                         to_be_saved = Some(credential.grant.serial);
                         let result = if self.disk_works { Ok(()) } else { Err("no room".to_owned()) };

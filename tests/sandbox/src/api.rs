@@ -1,7 +1,7 @@
 //! The signed API: IMS, STS and the MCP control plane behind one way of judging requests.
 
 mod answer;
-mod applications;
+pub(crate) mod applications;
 mod catalog;
 pub(crate) mod error;
 mod handle;

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::api::applications;
 use crate::cloud::Cloud;
+use crate::cloud::accounts::KEY;
 use crate::cloud::faults::{ApiFault, Faults, GatewayFault, TokenFault};
 use crate::cloud::holds::Told;
 use crate::cloud::settings::{Consent, ExpiresIn, SignedInAs};
@@ -149,6 +151,28 @@ impl Cloud {
         {
             session.expires_at = now;
         }
+    }
+
+    /// Creates an application of the default account, by the rules of the API, as its owner does in the console.
+    /// Its client id; `None` when the API would refuse.
+    pub fn create_application(
+        &self,
+        name: &str,
+        app_type: &str,
+        redirect_uris: &[&str],
+        scopes: &[&str],
+    ) -> Option<String> {
+        let account = self.state.accounts.lock().get(KEY)?.account.clone();
+        let pair = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let parameters = vec![
+            pair("AppName", name),
+            pair("DisplayName", name),
+            pair("AppType", app_type),
+            pair("RedirectUris", &redirect_uris.join(";")),
+            pair("PredefinedScopes", &scopes.join(";")),
+        ];
+        let created = applications::create(self, &account, &parameters).ok()?;
+        created["Application"]["AppId"].as_str().map(str::to_owned)
     }
 
     /// Makes a client secret for an application; `None` when there is no such application.

@@ -1,0 +1,53 @@
+//! What tests need that only `tests/prepare` can install. Without it a test says so and returns.
+
+use std::path::{Path, PathBuf};
+
+/// Something that may be missing on a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Node.js with the packages of `tests/clients/browser`, and Chromium.
+    Browser,
+    /// Python, for the scripts that need no package.
+    Python,
+}
+
+impl Need {
+    /// The files of which the first of each group must exist, with the name that `tests/prepare` gives to its lack.
+    fn files(self) -> Vec<(&'static str, Vec<PathBuf>)> {
+        let on_path = |name: &str| {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path).map(|directory| directory.join(name)).collect()
+        };
+        match self {
+            Self::Browser => vec![
+                ("browser", on_path("node")),
+                ("browser", vec![clients().join("browser/node_modules/playwright-core")]),
+                ("chromium", vec![PathBuf::from("/usr/bin/chromium")]),
+            ],
+            Self::Python => vec![("python", on_path("python3"))],
+        }
+    }
+}
+
+/// The directory of other people's clients.
+pub fn clients() -> PathBuf {
+    root().join("tests/clients")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// True if `need` is not there; then says that `test` was skipped, and why.
+pub fn lacks(test: &str, need: Need) -> bool {
+    let lacking = need.files().into_iter().find(|(_, files)| !files.iter().any(|file| file.exists()));
+    let Some((name, _)) = lacking else { return false };
+    let reported = std::fs::read_to_string(root().join("target/test-clients/missing.txt")).unwrap_or_default();
+    let prefix = format!("{name}: ");
+    let why = reported.lines().find_map(|line| line.strip_prefix(&prefix));
+    println!(
+        "SKIPPED {test}: {}",
+        why.map_or_else(|| format!("{name} is not there; run tests/prepare"), str::to_owned)
+    );
+    true
+}
