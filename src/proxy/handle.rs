@@ -90,7 +90,11 @@ async fn forward(
                 cors::allow(&mut answer.headers, origin);
             }
             record.status(answer.status);
-            let relay = match headers::is_event_stream(&answer.headers) {
+            let is_event_stream = headers::is_event_stream(&answer.headers);
+            if is_event_stream && head.method == Method::GET {
+                record.endless();
+            }
+            let relay = match is_event_stream {
                 true => Relay::event_stream(body, context.drain.clone()),
                 false => Relay::plain(body),
             };
