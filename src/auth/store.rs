@@ -99,15 +99,21 @@ impl Store {
         credential_file::parse(&text).map(Some).map_err(not_usable)
     }
 
-    /// Saves a login durably, in place of the one before. A file that is no login of ours is set aside first.
+    /// Saves a login durably, in place of the one before. What cannot be read, and a login for another
+    /// configuration, is set aside first.
     ///
     /// # Errors
     /// When any step fails; the old file is then still in place.
     pub fn save(&self, credential: &Credential, now: Wall) -> Result<(), SaveError> {
         let failed = |step| move |source| SaveError { path: self.file.clone(), step, source };
         self.create_directory().map_err(failed("create the directory"))?;
-        if matches!(self.load(), Err(LoadError::NotUsable { .. })) {
-            self.set_aside(now).map_err(failed("set the unusable file aside"))?;
+        let replaceable = match self.load() {
+            Ok(None) => true,
+            Ok(Some(old)) => old.binding.is_for_the_same(&credential.binding),
+            Err(LoadError::Unreadable { .. } | LoadError::NotUsable { .. }) => false,
+        };
+        if !replaceable {
+            self.set_aside(now).map_err(failed("set the old file aside"))?;
         }
         let text = Zeroizing::new(credential_file::write(credential));
         let mut new = tempfile_in(&self.directory, &self.file).map_err(failed("create a new file"))?;
