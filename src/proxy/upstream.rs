@@ -95,7 +95,8 @@ impl Upstream {
         })
     }
 
-    /// Sends, and follows redirects that keep method and body and stay at the upstream (RFC 9110 §15.4.8, §15.4.9).
+    /// Sends, and follows redirects that keep method and body and stay at the upstream (RFC 9110 §15.4.8, §15.4.9)
+    /// and within the server lists.
     async fn send_following(
         &self,
         outgoing: &mut Outgoing<'_>,
@@ -104,13 +105,13 @@ impl Upstream {
         for _ in 0..=REDIRECTS {
             let response = self.send(outgoing, limits).await?;
             let Some(location) = redirect(&response) else { return Ok(response) };
-            let (stays, next) = self.resolve(&outgoing.target, location);
+            let next = self.resolve(&outgoing.target, location)?;
             let keeps_method =
                 matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
-            if !stays || !keeps_method {
-                return Err(Trouble::Redirect(next));
+            if !keeps_method || self.decide(next.path()).is_err() {
+                return Err(Trouble::Redirect(format!("{}{}", self.settings.origin, next.path())));
             }
-            outgoing.target = next.parse().map_err(|_| Trouble::Redirect(next))?;
+            outgoing.target = next;
         }
         Err(Trouble::Redirect("one address after another".to_owned()))
     }
@@ -143,19 +144,18 @@ impl Upstream {
         built.map_err(|error| Trouble::Connect(error.to_string()))
     }
 
-    /// Where a redirect leads: whether that is still this upstream, and its URL (without query if it is not).
-    fn resolve(&self, from: &Uri, location: &HeaderValue) -> (bool, String) {
+    /// Where at this upstream a redirect leads. One that leads away is a trouble, named without its query.
+    fn resolve(&self, from: &Uri, location: &HeaderValue) -> Result<Uri, Trouble> {
         let base = Url::parse(&from.to_string()).ok();
         let next = location.to_str().ok().and_then(|location| base?.join(location).ok());
-        match next {
-            Some(next) if self.settings.origin.is_same_origin(&next) => (true, next.to_string()),
-            Some(mut next) => {
-                next.set_query(None);
-                next.set_fragment(None);
-                (false, next.to_string())
-            }
-            None => (false, "an address that is none".to_owned()),
+        let none = || Trouble::Redirect("an address that is none".to_owned());
+        let mut next = next.ok_or_else(none)?;
+        next.set_fragment(None);
+        if self.settings.origin.is_same_origin(&next) {
+            return next.as_str().parse().map_err(|_| none());
         }
+        next.set_query(None);
+        Err(Trouble::Redirect(next.to_string()))
     }
 }
 
