@@ -22,6 +22,17 @@ pub struct Binding {
     pub scope: String,
 }
 
+impl Binding {
+    /// True if `other` is for the same configuration, whatever the account: one login then follows the other.
+    pub fn is_for_the_same(&self, other: &Self) -> bool {
+        let configured = |binding: &Self| {
+            let Self { site, token_endpoint, client_name, scope, account: _, client_id: _ } = binding.clone();
+            (site, token_endpoint, client_name, scope)
+        };
+        configured(self) == configured(other)
+    }
+}
+
 /// The tokens of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {

@@ -4,6 +4,7 @@
 //! A [`Desk`] knows the one login that waits. An answer counts only with the `state` of that login; anything
 //! else changes nothing. A newer login takes the place of an older one, which is told.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -46,7 +47,6 @@ pub struct Delivery {
 }
 
 /// A login that has begun and waits for its answer.
-#[derive(Debug)]
 pub struct Attempt {
     client: Client,
     authorize_url: Url,
@@ -138,6 +138,13 @@ impl Desk {
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Option<Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address holds the state, which whoever forges a callback needs.
+        f.debug_struct("Attempt").field("client", &self.client).finish_non_exhaustive()
     }
 }
 

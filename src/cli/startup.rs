@@ -59,7 +59,23 @@ pub(super) fn servers(servers: &[McpServer], rules: &ServerRules, mount: &str, a
             }
         }
     }
+    for (list, rules) in [("blocked_servers", &rules.blocked), ("allowed_servers", &rules.allowed)] {
+        for rule in rules.iter().filter(|rule| names_nobody(rule, servers)) {
+            let _ = writeln!(
+                text,
+                "Note: no server has the name or id {rule} of {list}; check its spelling. Servers that are not listed \
+                 here are refused"
+            );
+        }
+    }
     text
+}
+
+fn names_nobody(rule: &ServerRule, servers: &[McpServer]) -> bool {
+    match rule {
+        ServerRule::NameOrId(text) => !servers.iter().any(|server| server.name == *text || server.id == *text),
+        ServerRule::Path(_) => false,
+    }
 }
 
 /// The address as a client on this machine reaches it.

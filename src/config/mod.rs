@@ -21,6 +21,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::config::problem::{Place, Problem};
@@ -31,7 +32,7 @@ use crate::config::text::Flags;
 pub const MAIN_FILE: &str = "/etc/mcp-proxy/mcp-proxy.toml";
 
 /// Everything that the configuration depends on; nothing else is looked at but the files.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Inputs {
     /// The command line.
     pub flags: Flags,
@@ -41,6 +42,19 @@ pub struct Inputs {
     pub main_file: PathBuf,
     /// The effective user id: root keeps its state elsewhere.
     pub uid: u32,
+}
+
+impl fmt::Debug for Inputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The environment may hold secrets: its names are all that may be printed.
+        let names: Vec<&OsStr> = self.environment.iter().map(|(name, _)| name.as_os_str()).collect();
+        f.debug_struct("Inputs")
+            .field("flags", &self.flags)
+            .field("environment", &names)
+            .field("main_file", &self.main_file)
+            .field("uid", &self.uid)
+            .finish()
+    }
 }
 
 impl Inputs {

@@ -1,6 +1,8 @@
 //! The server list on disk, so that rules by name hold from the first request after a restart.
 
-use std::io;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,8 +36,11 @@ pub(super) fn write(file: &Path, servers: &[McpServer]) -> io::Result<()> {
     };
     let text = serde_json::to_vec_pretty(&servers.iter().map(entry).collect::<Vec<_>>())?;
     let new = file.with_extension("new");
-    file.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-    std::fs::write(&new, text)?;
+    // The state directory may be made here first: it is as private as the logins that it will hold.
+    let private = |directory: &Path| DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    file.parent().map_or(Ok(()), private)?;
+    let mut written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    written.write_all(&text)?;
     std::fs::rename(new, file)
 }
 

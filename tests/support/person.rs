@@ -1,5 +1,6 @@
 //! What a person does who signs in: reads the address, decides on the page, lets the browser follow.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -22,7 +23,8 @@ pub async fn follow(url: &str) -> (StatusCode, HeaderMap, String) {
     whole(send(authority.parse().expect("an address"), request).await).await
 }
 
-/// `mcp-proxy login` through the browser, to its end; what it printed.
+/// `mcp-proxy login` through the browser, to its end. Answers the port of the redirect URI, which the OAuth application
+/// knows from then on: further logins need `--port`.
 pub async fn sign_in(sandbox: &Sandbox, directory: &Path, args: &[&str]) -> String {
     let args: Vec<&str> = ["login", "--no-browser"].iter().chain(args).copied().collect();
     let mut login = Program::start(command(sandbox, directory, "", &args));
@@ -31,5 +33,14 @@ pub async fn sign_in(sandbox: &Sandbox, directory: &Path, args: &[&str]) -> Stri
     assert_eq!(status, StatusCode::OK, "{page}");
     let (code, printed) = login.end();
     assert_eq!(code, 0, "{printed}");
-    printed
+    assert!(printed.contains("OAuth login successful!"), "{printed}");
+    url::Url::parse(&callback).unwrap().port().unwrap().to_string()
+}
+
+/// The saved logins in a state directory and what was kept beside them, by file name.
+pub fn logins(directory: &Path) -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(directory.join("logins")).into_iter().flatten().flatten();
+    let files = entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()));
+    let logins = files.filter(|(name, _)| name.contains(".json"));
+    logins.map(|(name, path)| (name, std::fs::read_to_string(path).unwrap_or_default())).collect()
 }

@@ -121,7 +121,7 @@ fn a_rejection_of_an_old_generation_changes_nothing() {
 }
 
 #[test]
-fn an_upstream_that_rejects_every_token_causes_no_storm() {
+fn a8_an_upstream_that_rejects_every_token_causes_no_storm() {
     let mut machine = machine_with(credential(1, 0, Some(10_000)), at(0));
     let mut count = 0;
     for second in 1..=600 {

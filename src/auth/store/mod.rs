@@ -128,8 +128,8 @@ impl Store {
         format::parse(&text, self.key.as_deref(), &self.name).map(Some).map_err(not_usable)
     }
 
-    /// Saves a login durably, in place of the one before. A file that is no login of ours, or that cannot be
-    /// opened, is set aside first.
+    /// Saves a login durably, in place of the one before. What cannot be read, and a login for another
+    /// configuration, is set aside first.
     ///
     /// # Errors
     /// When any step fails; the old file is then still in place.
@@ -137,8 +137,13 @@ impl Store {
         let failed = |(step, source)| SaveError { path: self.file.clone(), step, source };
         let directory = self.file.parent().unwrap_or(Path::new("/"));
         Disk::create_directory(directory).map_err(|error| failed(("create the directory", error)))?;
-        if matches!(self.load(), Err(LoadError::NotUsable { .. })) {
-            self.set_aside(now).map_err(|error| failed(("set the unusable file aside", error)))?;
+        let replaceable = match self.load() {
+            Ok(None) => true,
+            Ok(Some(old)) => old.binding.is_for_the_same(&credential.binding),
+            Err(LoadError::Unreadable { .. } | LoadError::NotUsable { .. }) => false,
+        };
+        if !replaceable {
+            self.set_aside(now).map_err(|error| failed(("set the old file aside", error)))?;
         }
         let text = format::write(credential, self.key.as_deref(), &self.name)
             .map_err(|error| failed(("encrypt", io::Error::other(error.to_string()))))?;
