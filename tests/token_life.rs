@@ -266,3 +266,20 @@ fn conditions(proxy: &Proxy) -> Vec<&'static str> {
 fn saved_login(proxy: &Proxy) -> std::path::PathBuf {
     proxy.state_dir().path().join("logins/alibaba.CN.aliyun-cli-mcp-proxy.json")
 }
+
+#[tokio::test]
+async fn a8_a_path_that_refuses_every_token_costs_one_renewal_and_no_waiting() {
+    let sandbox = sandbox().await;
+    let cloud = sandbox.cloud();
+    let proxy = Proxy::signed_in_with(&sandbox, "[limits]\ntoken_wait = \"20s\"").await;
+    let asking = async {
+        for _ in 0..50 {
+            let (status, _, body) = proxy.post("/lab/early401", r#"{"jsonrpc":"2.0","id":1,"method":"x"}"#).await;
+            assert_eq!(status, StatusCode::OK);
+            assert!(body.contains("refused the token"), "{body}");
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.expect("nobody waits for a renewal that changes nothing");
+    assert_eq!(cloud.counts().refreshes, 1);
+    assert_eq!(parallel(&proxy, 5).await, [StatusCode::OK; 5], "other paths go on");
+}
