@@ -11,17 +11,15 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::credential::{Credential, Expected};
 use crate::auth::endpoint::{TokenEndpoint, TokenError};
 use crate::auth::machine::{Action, Event, Failure, Machine, RenewalOutcome, Trouble};
-use crate::auth::store::{LoadError, Lock, Store};
+use crate::auth::reminder::{Reminded, Reminder};
+use crate::auth::store::{LoadError, Lock, Sight, Stamp, Store};
 use crate::model::time::{Clock, Wall};
 use crate::model::upstream::UpstreamName;
 use crate::observe::health::{Health, Standing};
 use crate::token::{Bearer, Publisher};
 
-/// While a login is required, the store is looked at this often: another process may have signed in.
+/// The store is looked at this often: another process may have signed in or out.
 const LOOK_AT_STORE: Duration = Duration::from_secs(1);
-/// How often a held lock is tried again, and for how long.
-const LOCK_STEP: Duration = Duration::from_millis(50);
-const LOCK_TRIES: u32 = 600;
 /// How long a renewal under way may take once the daemon stops: its answer may hold the only refresh token.
 const LAST_RENEWAL: Duration = Duration::from_secs(5);
 
@@ -56,6 +54,9 @@ pub struct Keeper {
     pending: Vec<Action>,
     /// How the last save ended; the one who signed in is told.
     last_save: Result<(), String>,
+    /// The file as it was when it was last read.
+    seen: Option<Stamp>,
+    reminder: Reminder,
 }
 
 type Renewal = Pin<Box<dyn Future<Output = Renewed> + Send>>;
@@ -103,8 +104,17 @@ impl Keeper {
         let cut_off = serial.is_some() && serial == parts.store.unfinished_renewal();
         let pending = machine.step(Event::Started { saved, cut_off }, now);
         let (sender, sign_ins) = mpsc::channel(1);
-        let mut keeper =
-            Self { parts, machine, renewal: None, sign_ins, standing: Standing::default(), pending, last_save: Ok(()) };
+        let mut keeper = Self {
+            parts,
+            machine,
+            renewal: None,
+            sign_ins,
+            standing: Standing::default(),
+            pending,
+            last_save: Ok(()),
+            seen: None,
+            reminder: Reminder::default(),
+        };
         keeper.announce();
         // What needs neither disk nor network is done at once: requests may come before the task first runs.
         let (quick, later) = std::mem::take(&mut keeper.pending)
@@ -122,8 +132,7 @@ impl Keeper {
         let first = std::mem::take(&mut self.pending);
         self.perform(first).await;
         loop {
-            let wake = self.machine.sleep(self.parts.clock.now());
-            let wake = if self.machine.needs_login() { wake.min(LOOK_AT_STORE) } else { wake };
+            let wake = self.machine.sleep(self.parts.clock.now()).min(LOOK_AT_STORE);
             let renewal = async {
                 match &mut self.renewal {
                     Some(renewal) => renewal.await,
@@ -152,7 +161,38 @@ impl Keeper {
         {
             self.step(Event::Found(credential)).await;
         }
+        self.look_at_store().await;
         self.step(Event::Tick).await;
+    }
+
+    /// Notices what another process did to the saved login: removed it, or put a new one in its place.
+    async fn look_at_store(&mut self) {
+        let Parts { store, .. } = &self.parts;
+        let Some(held) = self.machine.credential() else { return };
+        if self.renewal.is_some() || !self.machine.is_durable() {
+            return;
+        }
+        match store.look() {
+            // Whoever puts one login in the place of another holds the lock meanwhile.
+            Sight::Gone => {
+                if let Ok(Some(_lock)) = store.try_lock()
+                    && store.look() == Sight::Gone
+                {
+                    self.step(Event::Removed).await;
+                }
+            }
+            Sight::There(stamp) if self.seen != Some(stamp) => {
+                let Ok(saved) = usable(&self.parts) else { return };
+                self.seen = Some(stamp);
+                // Signed out and in again between two looks: the new login is counted from the beginning.
+                let counted_anew = saved.grant.serial <= held.grant.serial;
+                if counted_anew && saved.grant.obtained_at > held.grant.obtained_at {
+                    self.step(Event::Removed).await;
+                }
+                self.step(Event::Found(saved)).await;
+            }
+            Sight::There(_) | Sight::Unknown => {}
+        }
     }
 
     async fn renewal_ended(&mut self, renewed: Renewed) {
@@ -163,6 +203,7 @@ impl Keeper {
                 self.standing.last_renewal = Some(self.parts.clock.now().wall);
             }
             RenewalOutcome::Failed(_) | RenewalOutcome::Refused(_) => self.standing.renewal_failures += 1,
+            RenewalOutcome::Removed => {}
         }
         self.step(Event::RenewalEnded { serial: renewed.serial, outcome: renewed.outcome }).await;
         drop(renewed.lock);
@@ -172,7 +213,7 @@ impl Keeper {
         let SignIn { mut credential, saved } = sign_in;
         // A renewal of the login that is being replaced is of no use any more, and it holds the lock.
         self.renewal = None;
-        let lock = lock(&self.parts.store).await;
+        let lock = self.parts.store.lock().await;
         // Another process may have saved a newer login than the one in memory.
         if let Ok(Some(on_disk)) = self.parts.store.load() {
             credential.grant.serial = credential.grant.serial.max(on_disk.grant.serial);
@@ -203,7 +244,8 @@ impl Keeper {
                 Action::Renew(credential) => {
                     let (store, expected) = (self.parts.store.clone(), self.parts.expected.clone());
                     let (endpoint, clock) = (self.parts.endpoint.clone(), self.parts.clock.clone());
-                    self.renewal = Some(Box::pin(renew(store, expected, endpoint, clock, credential)));
+                    let durable = self.machine.is_durable();
+                    self.renewal = Some(Box::pin(renew(store, expected, endpoint, clock, credential, durable)));
                 }
                 other => self.tell(other),
             }
@@ -231,13 +273,18 @@ impl Keeper {
 
     fn announce(&mut self) {
         self.standing.signed_in = !self.machine.needs_login();
-        if let Some(Credential { binding, grant }) = self.machine.credential() {
-            self.standing.account.clone_from(&binding.account);
-            self.standing.application = Some(binding.client_name.clone());
-            self.standing.expires_at = grant.expires_at;
-            self.standing.refresh_expires_at = grant.refresh_expires_at;
+        let held = self.machine.credential();
+        self.standing.account = held.and_then(|held| held.binding.account.clone());
+        self.standing.application = held.map(|held| held.binding.client_name.clone());
+        self.standing.expires_at = held.and_then(|held| held.grant.expires_at);
+        self.standing.refresh_expires_at = held.and_then(|held| held.grant.refresh_expires_at);
+        let Parts { health, name, clock, .. } = &self.parts;
+        match self.reminder.look(self.standing.refresh_expires_at, clock.now().wall) {
+            Some(Reminded::Ending(reason)) => health.remind(LOGIN_EXPIRING, name.as_str(), &reason, SIGN_IN),
+            Some(Reminded::Over) => health.clear(LOGIN_EXPIRING, name.as_str()),
+            None => {}
         }
-        self.parts.health.set_standing(self.parts.name.as_str(), self.standing.clone());
+        health.set_standing(name.as_str(), self.standing.clone());
     }
 }
 
@@ -248,10 +295,15 @@ async fn save(store: Store, credential: Credential, now: Wall) -> Result<(), Str
     }
 }
 
+/// The condition of a login that ends soon.
+const LOGIN_EXPIRING: &str = "login-expiring";
+/// What a person can do about a login.
+const SIGN_IN: &str = "Sign in with: mcp-proxy login";
+
 /// The name of a trouble as a condition, and what to do about it.
 fn words(trouble: Trouble) -> (&'static str, &'static str) {
     match trouble {
-        Trouble::LoginRequired => ("login-required", "Sign in with: mcp-proxy login"),
+        Trouble::LoginRequired => ("login-required", SIGN_IN),
         Trouble::RenewalFailing => (
             "token-renewal-failing",
             "It is tried again by itself; if it lasts, check the network and the proxy settings",
@@ -286,13 +338,17 @@ async fn renew(
     endpoint: TokenEndpoint,
     clock: Clock,
     credential: Credential,
+    durable: bool,
 ) -> Renewed {
     let serial = credential.grant.serial;
-    let Ok(lock) = lock(&store).await else {
+    let Ok(lock) = store.lock().await else {
         let reason = format!("another process holds the lock of {}", store.path().display());
         let failure = Failure { reason, retry_after: None, maybe_processed: false };
         return Renewed { serial, outcome: RenewalOutcome::Failed(failure), lock: None };
     };
+    if durable && lock.is_some() && store.look() == Sight::Gone {
+        return Renewed { serial, outcome: RenewalOutcome::Removed, lock };
+    }
     let newer = || match store.load() {
         Ok(Some(saved)) if saved.grant.serial > serial && expected.difference(&saved.binding).is_none() => Some(saved),
         _ => None,
@@ -318,7 +374,7 @@ async fn renew(
     };
     let nothing_lost = match &outcome {
         RenewalOutcome::Failed(failure) => !failure.maybe_processed,
-        RenewalOutcome::Refused(_) | RenewalOutcome::Adopted(_) => true,
+        RenewalOutcome::Refused(_) | RenewalOutcome::Adopted(_) | RenewalOutcome::Removed => true,
         // The save removes the mark.
         RenewalOutcome::Renewed { .. } => false,
     };
@@ -326,23 +382,4 @@ async fn renew(
         store.renewal_ended();
     }
     Renewed { serial, outcome, lock }
-}
-
-/// Another process has held the lock for too long.
-struct Busy;
-
-/// Waits for the lock. `None` when the state directory cannot hold one: a login that cannot be locked is better
-/// renewed than lost.
-async fn lock(store: &Store) -> Result<Option<Lock>, Busy> {
-    for _ in 0..LOCK_TRIES {
-        match store.try_lock() {
-            Ok(Some(lock)) => return Ok(Some(lock)),
-            Ok(None) => tokio::time::sleep(LOCK_STEP).await,
-            Err(error) => {
-                tracing::debug!("no lock beside {}: {error}", store.path().display());
-                return Ok(None);
-            }
-        }
-    }
-    Err(Busy)
 }
