@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-use crate::alibaba::settings::Settings as AlibabaSettings;
-use crate::auth::credential::Expected;
 use crate::auth::endpoint::TokenEndpoint;
 use crate::auth::flow::Desk;
 use crate::auth::keeper::{self, Keeper};
-use crate::auth::store::Store;
-use crate::config::settings::{Auth, Settings};
+use crate::config::settings::Settings;
 use crate::daemon::catalogue::{Catalogue, Listing};
+use crate::daemon::custody::Kept;
 use crate::daemon::sign_in::SignIn;
 use crate::daemon::{Environment, StartError};
 use crate::model::time::Clock;
@@ -29,9 +27,10 @@ pub(super) struct Wired {
     pub(super) listings: Vec<watch::Receiver<Listing>>,
 }
 
-/// Wires the upstreams of the settings.
+/// Wires the upstreams of the settings; `kept` are their saved logins, in the same order.
 pub(super) fn upstreams(
     settings: &Settings,
+    kept: Vec<Kept>,
     environment: &Environment,
     clock: &Clock,
     health: &Health,
@@ -46,15 +45,13 @@ pub(super) fn upstreams(
         catalogues: Vec::new(),
         listings: Vec::new(),
     };
-    for upstream in &settings.upstreams {
-        let Auth::AlibabaOauth(alibaba) = &upstream.auth;
-        let name = &upstream.proxy.name;
+    for (upstream, kept) in settings.upstreams.iter().zip(kept) {
+        let Kept { upstream: name, alibaba, expected, store } = kept;
         let (publisher, tokens) = token::slot(clock.clone());
-        let expected = expected(alibaba);
         let endpoint = TokenEndpoint::new(api.clone(), &alibaba.endpoints.oauth);
         let (keeper, handle) = Keeper::start(keeper::Parts {
             name: name.clone(),
-            store: Store::new(&settings.state_dir, name, &expected.site, &expected.client_name),
+            store,
             expected: expected.clone(),
             endpoint: endpoint.clone(),
             publisher,
@@ -92,16 +89,6 @@ pub(super) fn upstreams(
         wired.listings.push(listing);
     }
     Ok(wired)
-}
-
-/// What the settings demand of a saved login.
-fn expected(alibaba: &AlibabaSettings) -> Expected {
-    Expected {
-        site: alibaba.site.to_string(),
-        token_endpoint: alibaba.endpoints.oauth.to_string(),
-        client_name: alibaba.app_name().to_owned(),
-        scope: alibaba.scope.clone(),
-    }
 }
 
 fn seed() -> Result<u64, StartError> {

@@ -119,6 +119,11 @@ impl Store {
         Self { key, ..self }
     }
 
+    /// True if what is saved here is encrypted.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// The same place, with an observer that is told of every step of a save.
     #[must_use]
     pub fn observed_by(self, observer: Observer) -> Self {
