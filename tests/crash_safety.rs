@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mcp_proxy::auth::credential::{Binding, Credential, Grant};
-use mcp_proxy::auth::store::{SealKey, Store};
+use mcp_proxy::auth::store::{Protection, SealKey, Store};
 use mcp_proxy::model::secret::Secret;
 use mcp_proxy::model::time::Wall;
 use mcp_proxy::model::upstream::UpstreamName;
@@ -19,6 +19,9 @@ use mcp_proxy::model::upstream::UpstreamName;
 const DIRECTORY: &str = "CRASH_SAFETY_DIRECTORY";
 const DIE_AT: &str = "CRASH_SAFETY_DIE_AT";
 const KEY: &str = "CRASH_SAFETY_KEY";
+/// What the killed process does instead of a renewal: `reseal` with this key, or `remove`.
+const NEW_KEY: &str = "CRASH_SAFETY_NEW_KEY";
+const REMOVE: &str = "CRASH_SAFETY_REMOVE";
 const NOW: Wall = Wall::from_unix_seconds(1_800_000_000);
 
 fn credential(serial: u64) -> Credential {
@@ -48,7 +51,7 @@ fn store(directory: &Path, key: Option<&Secret>) -> Store {
     Store::new(directory, &UpstreamName::parse("alibaba").unwrap(), "CN", "app").sealed_with(key)
 }
 
-/// What the killed process does: a renewal's mark, then the save of its answer.
+/// What the killed process does: a renewal's mark, then the save of its answer; or what else it is told.
 #[test]
 fn child() {
     let (Ok(directory), Ok(die_at)) = (std::env::var(DIRECTORY), std::env::var(DIE_AT)) else { return };
@@ -59,16 +62,21 @@ fn child() {
             let _ = signal_hook::low_level::raise(signal_hook::consts::SIGKILL);
         }
     }));
-    store.renewal_begins(1).unwrap();
-    store.save(&credential(2), NOW).unwrap();
+    if std::env::var_os(REMOVE).is_some() {
+        store.remove().unwrap();
+    } else if let Ok(new_key) = std::env::var(NEW_KEY) {
+        let new_key = Arc::new(SealKey::parse(&Secret::new(new_key)).unwrap());
+        store.reseal_as(&store.clone().sealed_with(Some(new_key))).unwrap();
+    } else {
+        store.renewal_begins(1).unwrap();
+        store.save(&credential(2), NOW).unwrap();
+    }
 }
 
-fn killed_at(step: usize, directory: &Path, key: Option<&Secret>) -> bool {
+fn killed_at(step: usize, directory: &Path, told: &[(&str, &Secret)]) -> bool {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "child"]).env(DIRECTORY, directory).env(DIE_AT, step.to_string());
-    if let Some(key) = key {
-        command.env(KEY, key.expose());
-    }
+    command.envs(told.iter().map(|(name, value)| (*name, value.expose())));
     let output = command.output().unwrap();
     std::os::unix::process::ExitStatusExt::signal(&output.status) == Some(9)
 }
@@ -79,7 +87,8 @@ fn killed_at_every_step(key: Option<&Secret>) {
         let directory = tempfile::tempdir().unwrap();
         let store = store(directory.path(), key);
         store.save(&credential(1), NOW).unwrap();
-        let killed = killed_at(step, directory.path(), key);
+        let told: Vec<_> = key.into_iter().map(|key| (KEY, key)).collect();
+        let killed = killed_at(step, directory.path(), &told);
         let saved = store.load().expect("never a truncated file").expect("never no login");
         assert!(saved == credential(1) || saved == credential(2), "killed at step {step}");
         found[usize::from(saved.grant.serial == 2)] += 1;
@@ -106,4 +115,53 @@ fn a10_killed_at_every_step_of_a_save_the_login_survives() {
 #[test]
 fn a10_the_same_with_an_encrypted_login() {
     killed_at_every_step(Some(&SealKey::generate().unwrap().1));
+}
+
+#[test]
+fn d6_killed_at_every_step_of_a_change_of_keys_one_of_the_two_opens_the_login() {
+    let [old, new] = [(); 2].map(|()| SealKey::generate().unwrap().1);
+    for before in [None, Some(&old)] {
+        let (mut step, mut found) = (0, [0, 0]);
+        loop {
+            let directory = tempfile::tempdir().unwrap();
+            let (is_old, is_new) = (store(directory.path(), before), store(directory.path(), Some(&new)));
+            is_old.save(&credential(1), NOW).unwrap();
+            is_old.renewal_begins(1).unwrap();
+            let mut told = vec![(NEW_KEY, &new)];
+            told.extend(before.map(|old| (KEY, old)));
+            let killed = killed_at(step, directory.path(), &told);
+            let new_id = SealKey::parse(&new).unwrap().id().to_owned();
+            let changed = is_new.protection() == Some(Protection::Sealed { key_id: new_id });
+            let opened = if changed { is_new.load() } else { is_old.load() };
+            assert_eq!(opened.unwrap().unwrap(), credential(1), "killed at step {step}");
+            assert_eq!(is_new.unfinished_renewal(), Some(1), "the mark stays");
+            found[usize::from(changed)] += 1;
+            if !killed {
+                break;
+            }
+            step += 1;
+        }
+        assert!(found[0] >= 5 && found[1] >= 2, "{found:?}");
+    }
+}
+
+#[test]
+fn d6_killed_at_every_step_of_a_sign_out_the_next_one_finishes_it() {
+    let nothing = Secret::new("1");
+    let mut step = 0;
+    loop {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(directory.path(), None);
+        store.save(&credential(1), NOW).unwrap();
+        store.renewal_begins(1).unwrap();
+        let killed = killed_at(step, directory.path(), &[(REMOVE, &nothing)]);
+        store.remove().unwrap();
+        assert!(store.load().unwrap().is_none(), "killed at step {step}");
+        assert_eq!(store.unfinished_renewal(), None);
+        if !killed {
+            break;
+        }
+        step += 1;
+    }
+    assert!(step >= 10, "two files, five steps each: killed at {step} steps");
 }

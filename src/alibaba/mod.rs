@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod cloud_error;
 pub mod credentials;
 mod lenient;
+pub mod mcpproxy_file;
 pub mod oauth_app;
 pub mod profile;
 pub mod settings;

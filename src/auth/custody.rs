@@ -1,18 +1,13 @@
 //! Where a credential is kept and how it is renewed: a login on disk, or a source that gives tokens at will.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::auth::credential::{Credential, Expected};
 use crate::auth::endpoint::{TokenEndpoint, TokenError};
 use crate::auth::machine::{Failure, Means, RenewalOutcome};
 use crate::auth::source::AtWill;
-use crate::auth::store::{LoadError, Lock, Store};
+use crate::auth::store::{LoadError, Lock, Sight, Store};
 use crate::model::time::{Clock, Now, Wall};
-
-/// How often a held lock is tried again, and how many times.
-const LOCK_STEP: Duration = Duration::from_millis(50);
-const LOCK_TRIES: u32 = 600;
 
 /// The two kinds of custody. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -83,9 +78,18 @@ impl Custody {
         }
     }
 
-    pub(super) async fn renew(self, credential: Credential, rejected: bool, clock: Clock) -> Renewed {
+    /// Where a login is saved.
+    pub(super) fn store(&self) -> Option<&Store> {
         match self {
-            Self::Login(login) => login.renew(credential, clock).await,
+            Self::Login(login) => Some(&login.store),
+            Self::AtWill(_) => None,
+        }
+    }
+
+    /// Renews. `rejected`: the upstream refused the token. `durable`: what is on disk is what the keeper holds.
+    pub(super) async fn renew(self, credential: Credential, rejected: bool, durable: bool, clock: Clock) -> Renewed {
+        match self {
+            Self::Login(login) => login.renew(credential, durable, clock).await,
             Self::AtWill(source) => {
                 let now = clock.now();
                 let refused = rejected.then_some(&credential.grant.access_token);
@@ -110,7 +114,7 @@ impl Custody {
     /// Takes the lock for a sign-in, as far as there is one, and answers the serial that is on disk.
     pub(super) async fn begin_sign_in(&self) -> (Option<Lock>, u64) {
         let Self::Login(login) = self else { return (None, 0) };
-        let lock = lock(&login.store).await.unwrap_or_default();
+        let lock = login.store.lock().await.unwrap_or_default();
         let on_disk = login.store.load().ok().flatten().map_or(0, |credential| credential.grant.serial);
         (lock, on_disk)
     }
@@ -134,18 +138,21 @@ impl Login {
     }
 
     /// Renews under the lock between processes, unless another process has done it meanwhile.
-    async fn renew(&self, credential: Credential, clock: Clock) -> Renewed {
+    async fn renew(&self, credential: Credential, durable: bool, clock: Clock) -> Renewed {
         let serial = credential.grant.serial;
         let store = &self.store;
-        let Ok(lock) = lock(store).await else {
+        let Ok(lock) = store.lock().await else {
             let reason = format!("another process holds the lock of {}", store.path().display());
             let failure = Failure { reason, retry_after: None, maybe_processed: false };
             return Renewed { serial, outcome: RenewalOutcome::Failed(failure), lock: None };
         };
+        if durable && lock.is_some() && store.look() == Sight::Gone {
+            return Renewed { serial, outcome: RenewalOutcome::Removed, lock };
+        }
         let outcome = self.renew_locked(credential, clock).await;
         let nothing_lost = match &outcome {
             RenewalOutcome::Failed(failure) => !failure.maybe_processed,
-            RenewalOutcome::Refused(_) | RenewalOutcome::Adopted(_) => true,
+            RenewalOutcome::Refused(_) | RenewalOutcome::Adopted(_) | RenewalOutcome::Removed => true,
             // The save removes the mark.
             RenewalOutcome::Renewed { .. } => false,
         };
@@ -178,23 +185,4 @@ impl Login {
             },
         }
     }
-}
-
-/// Another process has held the lock for too long.
-struct Busy;
-
-/// Waits for the lock. `None` when the state directory cannot hold one: a login that cannot be locked is better
-/// renewed than lost.
-async fn lock(store: &Store) -> Result<Option<Lock>, Busy> {
-    for _ in 0..LOCK_TRIES {
-        match store.try_lock() {
-            Ok(Some(lock)) => return Ok(Some(lock)),
-            Ok(None) => tokio::time::sleep(LOCK_STEP).await,
-            Err(error) => {
-                tracing::debug!("no lock beside {}: {error}", store.path().display());
-                return Ok(None);
-            }
-        }
-    }
-    Err(Busy)
 }

@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::credential::Credential;
 use crate::auth::custody::{Custody, Renewed};
 use crate::auth::machine::{Action, Event, Machine, RenewalOutcome, Trouble};
+use crate::auth::reminder::{Reminded, Reminder};
+use crate::auth::store::{Sight, Stamp};
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::observe::health::{Health, Standing};
@@ -49,6 +51,9 @@ pub struct Keeper {
     pending: Vec<Action>,
     /// How the last save ended; the one who signed in is told.
     last_save: Result<(), String>,
+    /// The file as it was when it was last read.
+    seen: Option<Stamp>,
+    reminder: Reminder,
 }
 
 type Renewal = Pin<Box<dyn Future<Output = Renewed> + Send>>;
@@ -88,8 +93,17 @@ impl Keeper {
         let cut_off = saved.as_ref().is_ok_and(|credential| parts.custody.was_cut_off(credential.grant.serial));
         let pending = machine.step(Event::Started { saved, cut_off }, now);
         let (sender, sign_ins) = mpsc::channel(1);
-        let mut keeper =
-            Self { parts, machine, renewal: None, sign_ins, standing: Standing::default(), pending, last_save: Ok(()) };
+        let mut keeper = Self {
+            parts,
+            machine,
+            renewal: None,
+            sign_ins,
+            standing: Standing::default(),
+            pending,
+            last_save: Ok(()),
+            seen: None,
+            reminder: Reminder::default(),
+        };
         keeper.announce();
         // What needs neither disk nor network is done at once: requests may come before the task first runs.
         let (quick, later) = std::mem::take(&mut keeper.pending)
@@ -107,9 +121,7 @@ impl Keeper {
         let first = std::mem::take(&mut self.pending);
         self.perform(first).await;
         loop {
-            let wake = self.machine.sleep(self.parts.clock.now());
-            let looks = self.machine.needs_login() || matches!(self.parts.custody, Custody::AtWill(_));
-            let wake = if looks { wake.min(LOOK) } else { wake };
+            let wake = self.machine.sleep(self.parts.clock.now()).min(LOOK);
             let renewal = async {
                 match &mut self.renewal {
                     Some(renewal) => renewal.await,
@@ -141,7 +153,38 @@ impl Keeper {
         if self.parts.custody.has_news() {
             self.step(Event::SourceChanged).await;
         }
+        self.look_at_store().await;
         self.step(Event::Tick).await;
+    }
+
+    /// Notices what another process did to the saved login: removed it, or put a new one in its place.
+    async fn look_at_store(&mut self) {
+        let Some(store) = self.parts.custody.store() else { return };
+        let Some(held) = self.machine.credential() else { return };
+        if self.renewal.is_some() || !self.machine.is_durable() {
+            return;
+        }
+        match store.look() {
+            // Whoever puts one login in the place of another holds the lock meanwhile.
+            Sight::Gone => {
+                if let Ok(Some(_lock)) = store.try_lock()
+                    && store.look() == Sight::Gone
+                {
+                    self.step(Event::Removed).await;
+                }
+            }
+            Sight::There(stamp) if self.seen != Some(stamp) => {
+                let Some(saved) = self.parts.custody.found() else { return };
+                self.seen = Some(stamp);
+                // Signed out and in again between two looks: the new login is counted from the beginning.
+                let counted_anew = saved.grant.serial <= held.grant.serial;
+                if counted_anew && saved.grant.obtained_at > held.grant.obtained_at {
+                    self.step(Event::Removed).await;
+                }
+                self.step(Event::Found(saved)).await;
+            }
+            Sight::There(_) | Sight::Unknown => {}
+        }
     }
 
     async fn renewal_ended(&mut self, renewed: Renewed) {
@@ -152,6 +195,7 @@ impl Keeper {
                 self.standing.last_renewal = Some(self.parts.clock.now().wall);
             }
             RenewalOutcome::Failed(_) | RenewalOutcome::Refused(_) => self.standing.renewal_failures += 1,
+            RenewalOutcome::Removed => {}
         }
         self.step(Event::RenewalEnded { serial: renewed.serial, outcome: renewed.outcome }).await;
         drop(renewed.lock);
@@ -188,8 +232,9 @@ impl Keeper {
                     queue.extend(self.machine.step(ended, self.parts.clock.now()));
                 }
                 Action::Renew { credential, rejected } => {
+                    let durable = self.machine.is_durable();
                     let (custody, clock) = (self.parts.custody.clone(), self.parts.clock.clone());
-                    self.renewal = Some(Box::pin(custody.renew(credential, rejected, clock)));
+                    self.renewal = Some(Box::pin(custody.renew(credential, rejected, durable, clock)));
                 }
                 other => self.tell(other),
             }
@@ -217,20 +262,30 @@ impl Keeper {
 
     fn announce(&mut self) {
         self.standing.signed_in = !self.machine.needs_login();
-        if let Some(Credential { binding, grant }) = self.machine.credential() {
-            self.standing.account.clone_from(&binding.account);
-            self.standing.application = Some(binding.client_name.clone());
-            self.standing.expires_at = grant.expires_at;
-            self.standing.refresh_expires_at = grant.refresh_expires_at;
+        let held = self.machine.credential();
+        self.standing.account = held.and_then(|held| held.binding.account.clone());
+        self.standing.application = held.map(|held| held.binding.client_name.clone());
+        self.standing.expires_at = held.and_then(|held| held.grant.expires_at);
+        self.standing.refresh_expires_at = held.and_then(|held| held.grant.refresh_expires_at);
+        let Parts { health, name, clock, .. } = &self.parts;
+        match self.reminder.look(self.standing.refresh_expires_at, clock.now().wall) {
+            Some(Reminded::Ending(reason)) => health.remind(LOGIN_EXPIRING, name.as_str(), &reason, SIGN_IN),
+            Some(Reminded::Over) => health.clear(LOGIN_EXPIRING, name.as_str()),
+            None => {}
         }
-        self.parts.health.set_standing(self.parts.name.as_str(), self.standing.clone());
+        health.set_standing(name.as_str(), self.standing.clone());
     }
 }
+
+/// The condition of a login that ends soon.
+const LOGIN_EXPIRING: &str = "login-expiring";
+/// What a person can do about a login.
+const SIGN_IN: &str = "Sign in with: mcp-proxy login";
 
 /// The name of a trouble as a condition, and what to do about it.
 fn words(trouble: Trouble) -> (&'static str, &'static str) {
     match trouble {
-        Trouble::LoginRequired => ("login-required", "Sign in with: mcp-proxy login"),
+        Trouble::LoginRequired => ("login-required", SIGN_IN),
         Trouble::RenewalFailing => (
             "token-renewal-failing",
             "It is tried again by itself; if it lasts, check the network and the proxy settings",

@@ -1,7 +1,8 @@
 //! Layer 2: OAuth. How a token is obtained, kept, renewed and saved; no client's request is seen here.
 //!
 //! [`machine`] decides, purely. [`keeper`] is the one task that performs what it decides. [`flow`] is the
-//! sign-in of a person, [`endpoint`] speaks with the authorization server, [`store`] with the disk.
+//! sign-in of a person, [`endpoint`] and [`revocation`] speak with the authorization server, [`store`]
+//! with the disk. `reminder` says ahead when a login ends.
 
 pub mod credential;
 pub mod custody;
@@ -11,6 +12,8 @@ pub mod keeper;
 
 pub mod machine;
 pub mod pkce;
+mod reminder;
+pub mod revocation;
 pub mod settings;
 pub mod source;
 pub mod store;

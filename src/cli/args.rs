@@ -62,14 +62,70 @@ pub(super) struct Args {
 }
 
 /// What can be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(super) enum Command {
     /// Serve until stopped; this is what happens without a command.
     Serve,
     /// Sign in, then end. A running mcp-proxy takes the new login over by itself.
     Login,
+    /// Remove the saved login. A running mcp-proxy stops using it within two seconds.
+    ///
+    /// The file is overwritten before it is removed. The grant itself lives on at the server until it ends, unless
+    /// it is revoked.
+    Logout {
+        /// Revoke the grant at the server first; if that does not work, the login is kept.
+        #[arg(long)]
+        revoke: bool,
+    },
+    /// Take over the login of `aliyun mcp-proxy`; its file is not changed.
+    ///
+    /// The two programs then have the same refresh token, and whoever renews it first ends the other's: run one of
+    /// them only.
+    Import {
+        /// The file [default: .mcpproxy_config, beside the aliyun CLI's configuration].
+        file: Option<PathBuf>,
+        /// Take it over even if the login saved here is newer, or cannot be read.
+        #[arg(long)]
+        force: bool,
+        /// For this upstream; needed only when there are several.
+        #[arg(long, value_name = "NAME")]
+        upstream: Option<String>,
+    },
+    /// Say who is signed in, until when, and what the daemon on the configured port says.
+    ///
+    /// Reads the saved logins; needs no daemon and no network. Exit codes: 0 signed in; 75 signed in, but the running
+    /// daemon cannot serve; 77 a person has to sign in; 78 a saved login or the key for it cannot be used.
+    Status {
+        /// As JSON, for programs; docs/STATUS.md describes it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make and change the key that saved logins are encrypted with.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Check the configuration and say where each value comes from.
     CheckConfig,
+}
+
+/// What can be done with keys.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a new key in a new file that only its owner can read.
+    Generate {
+        /// The file; it must not exist.
+        file: PathBuf,
+    },
+    /// Encrypt the saved logins with another key.
+    ///
+    /// Each file is replaced whole or not at all, so this can be interrupted and repeated.
+    Rotate {
+        /// The file with the new key.
+        #[arg(long, value_name = "FILE")]
+        new_key: PathBuf,
+        /// The file with the key that the logins are encrypted with now [default: the configured key].
+        #[arg(long, value_name = "FILE")]
+        old_key: Option<PathBuf>,
+    },
 }
 
 impl Args {

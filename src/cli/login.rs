@@ -50,11 +50,12 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
         }
     };
     let sign_ins = daemon.sign_ins().to_vec();
+    let mut prompt = Prompt::begin_if_possible();
     let running = daemon.run(stop.clone());
     let signing_in = async {
         let mut exit = Exit::Ok;
         for sign_in in &sign_ins {
-            match interactive(sign_in, settings.open_browser, &environment, &stop).await {
+            match interactive(sign_in, settings.open_browser, &environment, &mut prompt, &stop).await {
                 Ok(Ending::SignedIn) => {}
                 Ok(Ending::Stopped) => {
                     exit = Exit::TempFail;
@@ -88,6 +89,7 @@ pub(super) async fn interactive(
     sign_in: &SignIn,
     open_browser: bool,
     environment: &Environment,
+    prompt: &mut Option<Prompt>,
     stop: &CancellationToken,
 ) -> Result<Ending, SignInError> {
     let begun = tokio::select! {
@@ -95,19 +97,22 @@ pub(super) async fn interactive(
         () = stop.cancelled() => return Ok(Ending::Stopped),
     };
     let browser = show(&begun, open_browser, environment);
-    match answered(begun, browser, stop).await? {
+    match answered(begun, browser, prompt, stop).await? {
         Some(signed_in) => {
             say("OAuth login successful!");
-            say(&format!(
-                "Signed in to {} with the OAuth application '{}'.",
-                signed_in.upstream, signed_in.application
-            ));
-            if let Some(reason) = signed_in.not_saved {
-                error_line(&format!("the login is in use, but a restart would lose it: {reason}"));
-            }
+            congratulate(&signed_in);
             Ok(Ending::SignedIn)
         }
         None => Ok(Ending::Stopped),
+    }
+}
+
+/// Says who is signed in, and whether a restart would lose it.
+pub(super) fn congratulate(signed_in: &SignedIn) {
+    let SignedIn { upstream, application, not_saved } = signed_in;
+    say(&format!("Signed in to {upstream} with the OAuth application '{application}'."));
+    if let Some(reason) = not_saved {
+        error_line(&format!("the login is in use, but a restart would lose it: {reason}"));
     }
 }
 
@@ -145,9 +150,9 @@ fn show(begun: &Begun, open_browser: bool, environment: &Environment) -> Option<
 async fn answered(
     mut begun: Begun,
     browser: Option<Child>,
+    prompt: &mut Option<Prompt>,
     stop: &CancellationToken,
 ) -> Result<Option<SignedIn>, SignInError> {
-    let mut prompt = prompt::is_possible().then(Prompt::begin);
     // The opener must be awaited, or it stays behind as a zombie.
     let mut opener = std::pin::pin!(async move {
         match browser {
@@ -158,7 +163,7 @@ async fn answered(
     let mut opened = false;
     loop {
         let typed = async {
-            match &mut prompt {
+            match prompt.as_mut() {
                 Some(prompt) => prompt.next().await,
                 None => std::future::pending().await,
             }
@@ -177,7 +182,7 @@ async fn answered(
                     Ok(callback) => return begun.finish(callback).await.map(Some),
                     Err(error) => say(&format!("{error}.\nEnter authorization code or address:")),
                 },
-                None => prompt = None,
+                None => *prompt = None,
             },
         }
     }

@@ -4,10 +4,14 @@ mod args;
 mod browser;
 mod check_config;
 mod exit;
+mod import;
+mod key;
 mod login;
+mod logout;
 mod prompt;
 mod serve;
 mod startup;
+mod status;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,11 +20,12 @@ use std::sync::Arc;
 
 use clap::Parser;
 
-use crate::cli::args::{Args, Command};
+use crate::cli::args::{Args, Command, KeyCommand};
 use crate::cli::exit::Exit;
 use crate::config::problem::{Place, Problem};
 use crate::config::{self, Inputs, Loaded};
 use crate::daemon::Environment;
+use crate::daemon::custody::{self, Kept};
 use crate::observe::log;
 
 /// Runs the program: parses what was typed, performs it, and answers with an exit code of sysexits(3).
@@ -38,6 +43,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Exit {
+    if let Some(Command::Key(KeyCommand::Generate { file })) = &args.command {
+        return key::generate(file);
+    }
     let inputs = Inputs {
         flags: args.flags(),
         environment: std::env::vars_os().collect(),
@@ -48,7 +56,7 @@ fn run(args: &Args) -> Exit {
         Ok(loaded) => loaded,
         Err(problems) => return complain(&problems),
     };
-    if let Some(Command::CheckConfig) = args.command {
+    if let Some(Command::CheckConfig) = &args.command {
         return check_config::run(&loaded);
     }
     if let Err(error) = log::begin(&loaded.settings.log) {
@@ -64,9 +72,18 @@ fn run(args: &Args) -> Exit {
     };
     let environment = environment();
     runtime.block_on(async {
-        match args.command.unwrap_or(Command::Serve) {
+        match args.command.as_ref().unwrap_or(&Command::Serve) {
             Command::Serve => serve::run(&loaded, environment).await,
             Command::Login => login::run(&loaded, environment).await,
+            Command::Logout { revoke } => logout::run(&loaded, &environment, *revoke).await,
+            Command::Import { file, force, upstream } => {
+                import::run(&loaded, &environment, file.as_deref(), *force, upstream.as_deref()).await
+            }
+            Command::Status { json } => status::run(&loaded, &environment, *json).await,
+            Command::Key(KeyCommand::Rotate { new_key, old_key }) => {
+                key::rotate(&loaded, &environment, new_key, old_key.as_deref()).await
+            }
+            Command::Key(KeyCommand::Generate { file }) => key::generate(file),
             Command::CheckConfig => check_config::run(&loaded),
         }
     })
@@ -99,6 +116,18 @@ fn error_line(text: &str) {
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// The saved logins of the configured upstreams. An unusable key is reported.
+fn kept(loaded: &Loaded, environment: &Environment) -> Result<Vec<Kept>, Exit> {
+    let settings = settings(loaded);
+    match custody::key(settings, environment) {
+        Ok(key) => Ok(custody::kept(settings, key)),
+        Err(error) => {
+            error_line(&error.to_string());
+            Err(Exit::Config)
+        }
+    }
 }
 
 /// The settings alone, for those who need nothing else.

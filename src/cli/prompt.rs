@@ -20,9 +20,15 @@ pub(super) fn is_possible() -> bool {
 }
 
 impl Prompt {
+    /// Begins to read, if a person can be asked. Once for the whole process: two readers would take each other's
+    /// lines.
+    pub(super) fn begin_if_possible() -> Option<Self> {
+        is_possible().then(Self::begin)
+    }
+
     /// Begins to read. The reading thread ends with the input or with the process: a blocking read of a terminal
     /// cannot be called off.
-    pub(super) fn begin() -> Self {
+    fn begin() -> Self {
         let (sender, lines) = mpsc::channel(16);
         std::thread::spawn(move || {
             for line in std::io::stdin().lock().lines() {

@@ -6,7 +6,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::exit::Exit;
-use crate::cli::{error_line, login, prompt, say, settings, startup};
+use crate::cli::prompt::Prompt;
+use crate::cli::{error_line, import, login, prompt, say, settings, startup};
 use crate::config::Loaded;
 use crate::config::settings::Settings;
 use crate::daemon::sign_in::SignIn;
@@ -66,11 +67,26 @@ fn greet<'a>(
     let listings = daemon.listings().to_vec();
     let (address, environment, stop) = (daemon.address(), environment.clone(), stop.clone());
     async move {
+        let found = missing.iter().find_map(SignIn::importable);
+        if let Some((path, _)) = &found {
+            say(&format!(
+                "Found the login of `aliyun mcp-proxy` ({}); take it over with: mcp-proxy import",
+                path.display()
+            ));
+        }
         if !missing.is_empty() && !prompt::is_possible() {
             say("Not signed in. Sign in with: mcp-proxy login");
-        } else {
+        } else if !missing.is_empty() {
+            let mut prompt = Prompt::begin_if_possible();
             for sign_in in &missing {
-                match login::interactive(sign_in, settings.open_browser, &environment, &stop).await {
+                let signed_in = tokio::select! {
+                    signed_in = offer(sign_in, missing.len() == 1, &mut prompt) => signed_in,
+                    () = stop.cancelled() => return Exit::Ok,
+                };
+                if signed_in {
+                    continue;
+                }
+                match login::interactive(sign_in, settings.open_browser, &environment, &mut prompt, &stop).await {
                     Ok(login::Ending::SignedIn) => {}
                     Ok(login::Ending::Stopped) => return Exit::Ok,
                     Err(error) => {
@@ -87,6 +103,28 @@ fn greet<'a>(
             () = stop.cancelled() => {}
         }
         Exit::Ok
+    }
+}
+
+/// Asks whether a login that was found is to be taken over; answers whether it was. With several upstreams it is not
+/// offered: two that renew one login end each other's.
+async fn offer(sign_in: &SignIn, alone: bool, prompt: &mut Option<Prompt>) -> bool {
+    let (Some((_, credential)), true, Some(prompt)) = (sign_in.importable(), alone, prompt) else { return false };
+    say("Take it over now? [y/N]");
+    let answer = prompt.next().await.unwrap_or_default().trim().to_ascii_lowercase();
+    if answer != "y" && answer != "yes" {
+        return false;
+    }
+    match sign_in.take_over(credential).await {
+        Ok(signed_in) => {
+            login::congratulate(&signed_in);
+            say(import::ONE_OF_TWO);
+            true
+        }
+        Err(error) => {
+            error_line(&error.to_string());
+            false
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) struct Listen {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Login {
     pub(crate) browser: bool,
+    pub(crate) key_file: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

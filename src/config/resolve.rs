@@ -78,6 +78,8 @@ impl Judge<'_> {
             Some(text) => self.take("state_dir", values::path(text, home)),
             None => self.take("state_dir", surroundings.state_dir().ok_or_else(no_state_dir)),
         };
+        let path = |text: &str| values::path(text, home);
+        let key_file = self.take_some("login.key_file", raw.login.key_file.as_deref(), path);
         let net = self.net(&raw.network, home);
         let proxy = self.proxy(raw);
         let alibaba = self.alibaba(&raw.alibaba, home);
@@ -85,6 +87,7 @@ impl Judge<'_> {
         Some(Settings {
             listen: listen?,
             open_browser: raw.login.browser,
+            key_file: key_file?,
             log: LogSettings { level: log_filter? },
             state_dir: state_dir?,
             net: net?,

@@ -17,6 +17,8 @@ pub struct Settings {
     pub listen: Listen,
     /// Whether a login may open a browser.
     pub open_browser: bool,
+    /// The file with the key for saved logins.
+    pub key_file: Option<PathBuf>,
     /// What is logged.
     pub log: LogSettings,
     /// Where logins are kept. Absolute; it need not exist yet.

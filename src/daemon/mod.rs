@@ -4,7 +4,10 @@
 
 mod catalogue;
 mod catalogue_copy;
+pub mod custody;
+pub mod import;
 mod listener;
+pub mod neighbour;
 mod port_holder;
 pub mod sign_in;
 pub mod signals;
@@ -23,6 +26,7 @@ pub use self::catalogue::Listing;
 pub use self::listener::BindError;
 use crate::auth::flow::Desk;
 use crate::config::settings::Settings;
+use crate::daemon::custody::GivenKeyError;
 use crate::daemon::sign_in::SignIn;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
@@ -55,6 +59,9 @@ pub enum StartError {
     /// The server cannot be put together.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The key for saved logins cannot be used.
+    #[error(transparent)]
+    Key(#[from] GivenKeyError),
     /// The system gave no random bytes.
     #[error("the system gave no random bytes: {0}")]
     Randomness(String),
@@ -88,6 +95,8 @@ impl Daemon {
         clock: Clock,
         purpose: Purpose,
     ) -> Result<Self, StartError> {
+        let kept = custody::kept(settings, custody::key(settings, &environment)?);
+        custody::encrypt_what_is_plain(&kept).await;
         let (listener, not_listening) = match (listener::bind(&settings.listen).await, purpose) {
             (Ok(listener), _) => (Some(listener), None),
             (Err(error), Purpose::SignInOnly) => (None, Some(error)),
@@ -96,7 +105,7 @@ impl Daemon {
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let redirect_uri = listener::redirect_uri(&settings.listen, address);
         let (health, desk) = (Health::new(clock.clone()), Desk::default());
-        let wired = wire::upstreams(settings, &environment, &clock, &health, &desk, &redirect_uri)?;
+        let wired = wire::upstreams(settings, kept, &environment, &clock, &health, &desk, &redirect_uri)?;
         let mounted = if purpose == Purpose::Serve { wired.mounted } else { Vec::new() };
         let catalogues = if purpose == Purpose::Serve { wired.catalogues } else { Vec::new() };
         let parts = Parts {

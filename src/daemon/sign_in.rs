@@ -121,6 +121,14 @@ impl SignIn {
         })?;
         Ok(Begun { sign_in: self.clone(), app, attempt, begun_at: self.clock.now().wall })
     }
+
+    /// Puts a login into use, and on disk.
+    pub(super) async fn use_login(&self, credential: Credential) -> Result<SignedIn, SignInError> {
+        let application = credential.binding.client_name.clone();
+        let not_saved = self.keeper.sign_in(credential).await?.err();
+        self.signed_in.notify_one();
+        Ok(SignedIn { upstream: self.upstream.clone(), application, not_saved })
+    }
 }
 
 impl Begun {
@@ -206,7 +214,7 @@ impl Begun {
                 token_endpoint: sign_in.expected.token_endpoint.clone(),
                 account: app.account_id,
                 client_id: app.app_id,
-                client_name: app.app_name.clone(),
+                client_name: app.app_name,
                 scope: sign_in.expected.scope.clone(),
             },
             grant: Grant {
@@ -221,8 +229,6 @@ impl Begun {
                 refresh_expires_at: app.refresh_token_validity.map(|life| begun_at.plus(life)),
             },
         };
-        let not_saved = sign_in.keeper.sign_in(credential).await?.err();
-        sign_in.signed_in.notify_one();
-        Ok(SignedIn { upstream: sign_in.upstream, application: app.app_name, not_saved })
+        sign_in.use_login(credential).await
     }
 }

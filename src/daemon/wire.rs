@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-use crate::alibaba::settings::Settings as AlibabaSettings;
-use crate::auth::credential::Expected;
 use crate::auth::custody::{Custody, Login};
 use crate::auth::endpoint::TokenEndpoint;
 use crate::auth::flow::Desk;
 use crate::auth::keeper::{self, Keeper};
 use crate::auth::source::AtWill;
-use crate::auth::store::Store;
 use crate::config::settings::{Auth, Settings};
 use crate::daemon::catalogue::{Catalogue, Listing};
+use crate::daemon::custody::Kept;
 use crate::daemon::sign_in::SignIn;
 use crate::daemon::{Environment, StartError};
 use crate::model::server::McpServer;
@@ -33,9 +31,10 @@ pub(super) struct Wired {
     pub(super) listings: Vec<(UpstreamName, watch::Receiver<Listing>)>,
 }
 
-/// Wires the upstreams of the settings.
+/// Wires the upstreams of the settings; `kept` are the saved logins of those that have one.
 pub(super) fn upstreams(
     settings: &Settings,
+    kept: Vec<Kept>,
     environment: &Environment,
     clock: &Clock,
     health: &Health,
@@ -54,7 +53,10 @@ pub(super) fn upstreams(
     for upstream in &settings.upstreams {
         let (publisher, tokens) = token::slot(clock.clone());
         let servers = match &upstream.auth {
-            Auth::AlibabaOauth(alibaba) => shared.login(&upstream.proxy.name, alibaba, publisher, &mut wired)?,
+            Auth::AlibabaOauth(_) => {
+                let Some(kept) = kept.iter().find(|kept| kept.upstream == upstream.proxy.name) else { continue };
+                shared.login(kept, publisher, &mut wired)?
+            }
             Auth::Source(source) => {
                 let custody = Custody::AtWill(Arc::new(AtWill::new(source.clone())));
                 let (keeper, _) = shared.keeper(&upstream.proxy.name, custody, publisher)?;
@@ -94,15 +96,14 @@ impl Shared<'_> {
     /// An upstream with a person's login at the vendor; answers what is known of its servers.
     fn login(
         &self,
-        name: &UpstreamName,
-        alibaba: &AlibabaSettings,
+        kept: &Kept,
         publisher: Publisher,
         wired: &mut Wired,
     ) -> Result<watch::Receiver<Arc<[McpServer]>>, StartError> {
-        let expected = expected(alibaba);
+        let Kept { upstream: name, alibaba, expected, store } = kept;
         let endpoint = TokenEndpoint::new(self.api.clone(), &alibaba.endpoints.oauth);
         let custody = Custody::Login(Arc::new(Login {
-            store: Store::new(&self.settings.state_dir, name, &expected.site, &expected.client_name),
+            store: store.clone(),
             expected: expected.clone(),
             endpoint: endpoint.clone(),
         }));
@@ -117,7 +118,7 @@ impl Shared<'_> {
             desk: self.desk.clone(),
             endpoint,
             keeper: handle,
-            expected,
+            expected: expected.clone(),
             redirect_uri: self.redirect_uri.to_owned(),
             signed_in: signed_in.clone(),
         });
@@ -134,16 +135,6 @@ impl Shared<'_> {
         wired.catalogues.push(catalogue);
         wired.listings.push((name.clone(), listing));
         Ok(servers)
-    }
-}
-
-/// What the settings demand of a saved login.
-fn expected(alibaba: &AlibabaSettings) -> Expected {
-    Expected {
-        site: alibaba.site.to_string(),
-        token_endpoint: alibaba.endpoints.oauth.to_string(),
-        client_name: alibaba.app_name().to_owned(),
-        scope: alibaba.scope.clone(),
     }
 }
 

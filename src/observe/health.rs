@@ -66,19 +66,30 @@ impl Health {
     /// Raises a condition, or renews the reason of one that is raised. Logs one line when it is new, not when
     /// it is repeated.
     pub fn raise(&self, name: &'static str, subject: &str, reason: &str, remedy: &str) {
+        if self.note(name, subject, reason, remedy) {
+            tracing::warn!(condition = name, subject, "{reason}. {remedy}");
+        } else {
+            tracing::debug!(condition = name, subject, "still: {reason}");
+        }
+    }
+
+    /// Raises a condition, or renews its reason, and logs one line in either case: for what is worth being said
+    /// again.
+    pub fn remind(&self, name: &'static str, subject: &str, reason: &str, remedy: &str) {
+        self.note(name, subject, reason, remedy);
+        tracing::warn!(condition = name, subject, "{reason}. {remedy}");
+    }
+
+    /// Puts a condition down; answers whether it is new.
+    fn note(&self, name: &'static str, subject: &str, reason: &str, remedy: &str) -> bool {
         let since = self.clock.now().wall;
-        let news = self.change(|inner| {
+        self.change(|inner| {
             let key = (name, subject.to_owned());
             let since = inner.conditions.get(&key).map_or(since, |known| known.since);
             let (reason, remedy) = (reason.to_owned(), remedy.to_owned());
             let condition = Condition { name, subject: subject.to_owned(), reason, remedy, since };
             inner.conditions.insert(key, condition).is_none()
-        });
-        if news {
-            tracing::warn!(condition = name, subject, "{reason}. {remedy}");
-        } else {
-            tracing::debug!(condition = name, subject, "still: {reason}");
-        }
+        })
     }
 
     /// Ends a condition; nothing happens if it was not raised.
@@ -96,7 +107,10 @@ impl Health {
 
     /// Sets how the sign-in of `subject` stands.
     pub fn set_standing(&self, subject: &str, standing: Standing) {
-        self.change(|inner| inner.standings.insert(subject.to_owned(), standing));
+        // Nobody is woken for what is known.
+        if self.lock().standings.get(subject) != Some(&standing) {
+            self.change(|inner| inner.standings.insert(subject.to_owned(), standing));
+        }
     }
 
     /// How the sign-ins stand, by upstream.

@@ -6,7 +6,7 @@
 //! * at most one renewal is under way;
 //! * a bearer is published only while its life lasts on both clocks;
 //! * a permanent refusal ends the renewals, and deletes nothing;
-//! * a credential is replaced by one with a higher serial only.
+//! * a credential is replaced by one with a higher serial only, and forgotten only when a person signed out.
 
 mod allowance;
 mod held;
@@ -55,6 +55,8 @@ pub enum Event {
     SignedIn(Credential),
     /// The store holds this credential, written by another process.
     Found(Credential),
+    /// The saved login is gone from the store: a person signed out.
+    Removed,
     /// A save ended.
     SaveEnded(Result<(), String>),
     /// The source of tokens has something new.
@@ -77,6 +79,8 @@ pub enum RenewalOutcome {
     Failed(Failure),
     /// The server refuses for good (RFC 6749 §5.2): trying again makes no sense.
     Refused(String),
+    /// Nothing was asked: a person had signed out.
+    Removed,
 }
 
 /// A failure that may pass.
@@ -190,6 +194,7 @@ impl Machine {
                 self.answer_lost = cut_off;
             }
             Event::Found(credential) => self.adopt(credential, now, &mut actions),
+            Event::Removed => self.removed(&mut actions),
             Event::SignedIn(credential) => self.signed_in(credential, now, &mut actions),
             Event::Rejected(generation) => self.rejected(generation, now, &mut actions),
             Event::RenewalEnded { serial, outcome } => self.renewal_ended(serial, outcome, now, &mut actions),
@@ -228,6 +233,11 @@ impl Machine {
         self.held.as_ref().map(|held| &held.credential)
     }
 
+    /// True if the store holds what is in use; what was never saved cannot have been removed.
+    pub fn is_durable(&self) -> bool {
+        self.unsaved.is_none()
+    }
+
     /// True if only a person can help.
     pub fn needs_login(&self) -> bool {
         self.held.is_none() || self.refused.is_some()
@@ -264,6 +274,18 @@ impl Machine {
         actions.push(Action::Clear(Trouble::LoginRequired));
         actions.push(Action::Clear(Trouble::RenewalFailing));
         self.held = Some(held);
+    }
+
+    /// Forgets the login, if it was removed: one that was never saved is merely not there yet.
+    fn removed(&mut self, actions: &mut Vec<Action>) {
+        if !self.is_durable() || self.held.take().is_none() {
+            return;
+        }
+        self.renewing = false;
+        self.retry = None;
+        self.answer_lost = false;
+        actions.push(Action::Clear(Trouble::RenewalFailing));
+        self.require_login("signed out: the saved login was removed".to_owned(), actions);
     }
 
     fn rejected(&mut self, generation: u64, now: Now, actions: &mut Vec<Action>) {
@@ -327,6 +349,10 @@ impl Machine {
                 let reason = if self.answer_lost { format!("{reason}{lost}") } else { reason };
                 actions.push(Action::Clear(Trouble::RenewalFailing));
                 self.require_login(reason, actions);
+            }
+            RenewalOutcome::Removed => {
+                self.renewing = false;
+                self.removed(actions);
             }
         }
     }

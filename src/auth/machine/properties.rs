@@ -45,6 +45,8 @@ enum Step {
         ahead: i64,
         life: u64,
     },
+    /// A person signs out, in another process.
+    SignOut,
     /// From now on saving works, or does not.
     Disk {
         works: bool,
@@ -64,6 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Refused),
         1 => (10_u64..20_000).prop_map(|life| Step::SignIn { life }),
         1 => (-3_i64..4, 10_u64..20_000).prop_map(|(ahead, life)| Step::Found { ahead, life }),
+        1 => Just(Step::SignOut),
         1 => any::<bool>().prop_map(|works| Step::Disk { works }),
     ]
 }
@@ -123,7 +126,7 @@ impl World {
 
     /// One event, and everything that follows from it.
     fn happen(&mut self, event: Event) {
-        let had_credential = self.machine.credential().is_some();
+        let kept = self.machine.credential().is_some() && !matches!(event, Event::Removed);
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let mut to_be_saved = None;
@@ -147,7 +150,7 @@ impl World {
                 }
             }
         }
-        assert!(!had_credential || self.machine.credential().is_some(), "nothing ever deletes a login");
+        assert!(!kept || self.machine.credential().is_some(), "nothing but signing out ever deletes a login");
         let serial = self.machine.credential().map_or(0, |held| held.grant.serial);
         assert!(serial >= self.highest_serial, "an older credential replaced a newer one");
         self.highest_serial = serial;
@@ -239,7 +242,24 @@ impl World {
                 self.happen(Event::Found(credential(serial, self.now, Some(life))));
                 self.on_disk = self.on_disk.max(Some(serial));
             }
+            Step::SignOut => self.sign_out(),
             Step::Disk { works } => self.disk_works = works,
+        }
+    }
+
+    fn sign_out(&mut self) {
+        let (durable, held) = (self.machine.is_durable(), self.machine.credential().is_some());
+        self.on_disk = None;
+        if durable {
+            self.highest_serial = 0;
+        }
+        self.happen(Event::Removed);
+        if durable {
+            assert!(self.withdrawn || !held, "a bearer of a removed login is still published");
+            assert!(self.machine.needs_login());
+            self.in_flight = None;
+        } else {
+            assert_eq!(self.machine.credential().is_some(), held, "what is not on disk was not removed");
         }
     }
 }

@@ -333,3 +333,62 @@ fn a_rejection_beyond_the_allowance_is_made_up_for() {
     let actions = machine.step(Event::Tick, at(1 + wait));
     assert_eq!(serve(&mut machine, actions, 1 + wait), 6);
 }
+
+#[test]
+fn a_removed_login_is_not_used_any_more() {
+    let signed_out = |actions: &[Action]| {
+        let said = |action: &Action| matches!(action, Action::Raise(Trouble::LoginRequired, why) if why.starts_with("signed out"));
+        actions.contains(&Action::Withdraw(Unavailable::SignInNeeded)) && actions.iter().any(said)
+    };
+    // In every state that has a login: fresh, renewing, waiting for the next try, refused, expired.
+    let fresh = || machine_with(credential(1, 0, Some(1000)), at(0));
+    let renewing = || {
+        let mut machine = fresh();
+        machine.step(Event::Tick, at(801));
+        machine
+    };
+    let ended = |outcome: RenewalOutcome| {
+        let mut machine = renewing();
+        machine.step(Event::RenewalEnded { serial: 1, outcome }, at(802));
+        machine
+    };
+    for (state, mut machine) in [
+        ("fresh", fresh()),
+        ("renewing", renewing()),
+        ("retrying", ended(failed())),
+        ("refused", ended(RenewalOutcome::Refused("invalid_grant".into()))),
+    ] {
+        let actions = machine.step(Event::Removed, at(810));
+        assert!(signed_out(&actions), "{state}: {actions:?}");
+        assert_eq!((machine.credential(), machine.needs_login()), (None, true), "{state}");
+        assert_eq!(machine.step(Event::Tick, at(100_000)), vec![], "{state}: nothing is tried");
+        assert_eq!(machine.step(Event::Removed, at(100_000)), vec![], "{state}: it is said once");
+        let generation = machine.generation;
+        let actions = machine.step(Event::Found(credential(1, 100_000, Some(1000))), at(100_000));
+        assert_eq!(published(&actions), Some(generation + 1), "{state}: the next login is taken, whatever its serial");
+    }
+    // A renewal that finds the login removed has asked nothing.
+    let mut machine = renewing();
+    let actions = machine.step(Event::RenewalEnded { serial: 1, outcome: RenewalOutcome::Removed }, at(802));
+    assert!(signed_out(&actions) && renewals(&actions) == 0, "{actions:?}");
+    // Without a login nothing changes.
+    let mut machine = Machine::new(Means::RefreshToken, 1, at(0));
+    machine.step(Event::Started { saved: Err("no login is saved".into()), cut_off: false }, at(0));
+    assert_eq!(machine.step(Event::Removed, at(1)), vec![]);
+}
+
+#[test]
+fn a_login_that_is_not_on_disk_yet_was_not_removed() {
+    let mut machine = machine_with(credential(1, 0, Some(1000)), at(0));
+    machine.step(Event::Tick, at(801));
+    machine.step(Event::RenewalEnded { serial: 1, outcome: renewed("new", at(801), 1000) }, at(802));
+    machine.step(Event::SaveEnded(Err("disk full".into())), at(802));
+    assert!(!machine.is_durable());
+    assert_eq!(machine.step(Event::Removed, at(802)), vec![]);
+    assert_eq!(machine.credential().unwrap().grant.serial, 2);
+    machine.step(Event::Tick, at(804));
+    machine.step(Event::SaveEnded(Ok(())), at(804));
+    assert!(machine.is_durable());
+    machine.step(Event::Removed, at(805));
+    assert_eq!(machine.credential(), None);
+}

@@ -23,6 +23,8 @@ pub enum Step {
     Rename,
     /// The directory is synced.
     SyncDirectory,
+    /// A file that is to be removed is overwritten.
+    Overwrite,
     /// A file is removed.
     Remove,
     /// All is done.
@@ -103,6 +105,30 @@ impl Disk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
+    }
+
+    /// Removes a file that held a secret: overwritten and synced first, then removed durably. Answers false if it
+    /// does not exist.
+    pub(super) fn erase(&self, file: &Path) -> Result<bool, Failure> {
+        let found = match std::fs::symlink_metadata(file) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(("look at it", error)),
+        };
+        // What a link leads to is not ours.
+        if found.is_file() {
+            self.step(Step::Overwrite);
+            let mut open = OpenOptions::new().write(true).open(file).map_err(|error| ("overwrite", error))?;
+            let blank = vec![b' '; usize::try_from(found.len()).unwrap_or_default()];
+            open.write_all(&blank).map_err(|error| ("overwrite", error))?;
+            self.step(Step::SyncFile);
+            open.sync_all().map_err(|error| ("sync", error))?;
+        }
+        self.remove(file).map_err(|error| ("remove", error))?;
+        self.step(Step::SyncDirectory);
+        sync_directory(file.parent().unwrap_or(Path::new("/"))).map_err(|error| ("sync the directory", error))?;
+        self.step(Step::Done);
+        Ok(true)
     }
 
     fn step(&self, step: Step) {

@@ -96,9 +96,9 @@ fn context(name: &str) -> String {
     format!("{FORMAT}\0{VERSION}\0{name}")
 }
 
-/// True if the text is a sealed login.
-pub(super) fn is_sealed(text: &[u8]) -> bool {
-    serde_json::from_slice::<Head>(text).is_ok_and(|head| head.sealed.is_some())
+/// The id of the key that the text is sealed with; `None` if it is not sealed.
+pub(super) fn sealing_key(text: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Head>(text).ok()?.sealed.map(|sealed| sealed.key_id().to_owned())
 }
 
 fn write_plain(credential: &Credential) -> Zeroizing<Vec<u8>> {

@@ -7,7 +7,10 @@
 
 mod disk;
 mod format;
+mod key_file;
+mod patience;
 mod seal;
+mod sight;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +24,10 @@ use zeroize::Zeroizing;
 
 pub use self::disk::{Observer, Step};
 pub use self::format::NotReadable;
+pub use self::key_file::KeyError;
+pub use self::patience::Busy;
 pub use self::seal::{CannotOpen, NotAKey, SealKey};
+pub use self::sight::{Sight, Stamp};
 use crate::auth::credential::Credential;
 use crate::auth::store::disk::Disk;
 use crate::model::time::Wall;
@@ -69,6 +75,29 @@ pub struct SaveError {
     source: io::Error,
 }
 
+/// How a saved login lies on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protection {
+    /// As plain text, in a private file.
+    Plain,
+    /// Encrypted with the key of this id.
+    Sealed {
+        /// The key's id.
+        key_id: String,
+    },
+}
+
+/// A saved login that could not be written anew; it is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ResealError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It cannot be written.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+}
+
 /// The lock that keeps two processes from renewing one grant; released on drop.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held for its lock, released by closing")] File);
@@ -88,6 +117,11 @@ impl Store {
     #[must_use]
     pub fn sealed_with(self, key: Option<Arc<SealKey>>) -> Self {
         Self { key, ..self }
+    }
+
+    /// True if what is saved here is encrypted.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
     }
 
     /// The same place, with an observer that is told of every step of a save.
@@ -145,12 +179,60 @@ impl Store {
         if !replaceable {
             self.set_aside(now).map_err(|error| failed(("set the old file aside", error)))?;
         }
-        let text = format::write(credential, self.key.as_deref(), &self.name)
-            .map_err(|error| failed(("encrypt", io::Error::other(error.to_string()))))?;
-        self.disk.replace(&self.file, &text).map_err(failed)?;
+        self.write(credential)?;
         // The renewal that brought this login, if one did, has arrived.
         self.renewal_ended();
         Ok(())
+    }
+
+    fn write(&self, credential: &Credential) -> Result<(), SaveError> {
+        let failed = |(step, source)| SaveError { path: self.file.clone(), step, source };
+        let text = format::write(credential, self.key.as_deref(), &self.name)
+            .map_err(|error| failed(("encrypt", io::Error::other(error.to_string()))))?;
+        self.disk.replace(&self.file, &text).map_err(failed)
+    }
+
+    /// Writes the saved login anew, as `target` would: the same login, under another key. A mark stays. Answers
+    /// false if there is none. Only who holds the lock may do this.
+    ///
+    /// # Errors
+    /// When it cannot be read with this place's key, or not be written; it is then as it was.
+    pub fn reseal_as(&self, target: &Self) -> Result<bool, ResealError> {
+        let Some(credential) = self.load()? else { return Ok(false) };
+        target.write(&credential)?;
+        Ok(true)
+    }
+
+    /// Removes the saved login for good, and its mark: overwritten, synced, removed, and the directory synced.
+    /// Answers false if there was none. Only who holds the lock may do this.
+    ///
+    /// # Errors
+    /// When a step fails; the login may be there still.
+    pub fn remove(&self) -> Result<bool, SaveError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |(step, source)| SaveError { path, step, source }
+        };
+        self.disk.erase(&self.mark).map_err(failed(&self.mark))?;
+        self.disk.erase(&self.file).map_err(failed(&self.file))
+    }
+
+    /// A look at the file without reading it.
+    pub fn look(&self) -> Sight {
+        sight::of(&self.file)
+    }
+
+    /// Files beside it that hold logins which were set aside.
+    pub fn set_aside_before(&self) -> Vec<PathBuf> {
+        let ours = format!("{}.json.kept-", self.name);
+        let entries = self.file.parent().and_then(|directory| std::fs::read_dir(directory).ok());
+        let of_ours = |path: &PathBuf| {
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&ours))
+        };
+        let mut kept: Vec<_> = entries.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        kept.retain(of_ours);
+        kept.sort_unstable();
+        kept
     }
 
     /// Marks durably that the grant with this serial is about to be renewed.
@@ -172,9 +254,13 @@ impl Store {
         std::fs::read_to_string(&self.mark).ok()?.parse().ok()
     }
 
-    /// True if the file is encrypted; `None` if there is none.
-    pub fn is_sealed(&self) -> Option<bool> {
-        std::fs::read(&self.file).ok().map(|text| format::is_sealed(&text))
+    /// How the file is protected; `None` if there is none that can be read. Needs no key.
+    pub fn protection(&self) -> Option<Protection> {
+        let text = Zeroizing::new(std::fs::read(&self.file).ok()?);
+        Some(match format::sealing_key(&text) {
+            Some(key_id) => Protection::Sealed { key_id },
+            None => Protection::Plain,
+        })
     }
 
     /// Moves the file out of the way, beside itself, and answers where it is now.

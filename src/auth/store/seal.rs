@@ -121,6 +121,11 @@ impl SealKey {
 }
 
 impl Sealed {
+    /// The id of the key that it is sealed with.
+    pub(super) fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
     /// Opens it with `key`, if it was sealed for `context`.
     pub(super) fn open(&self, key: Option<&SealKey>, context: &str) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
         if self.cipher != CIPHER {

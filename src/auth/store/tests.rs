@@ -102,7 +102,8 @@ fn with_a_key_the_file_is_sealed_and_without_it_kept() {
     sealed.save(&credential(), NOW).unwrap();
     let text = std::fs::read_to_string(sealed.path()).unwrap();
     assert!(!text.contains("refresh\"") && !text.contains("\"access\""), "{text}");
-    assert_eq!((plain.is_sealed(), sealed.load().unwrap().unwrap()), (Some(true), credential()));
+    let sealed_by = Some(Protection::Sealed { key_id: sealed.key.as_ref().unwrap().id().to_owned() });
+    assert_eq!((plain.protection(), sealed.load().unwrap().unwrap()), (sealed_by, credential()));
     let error = plain.load().unwrap_err().to_string();
     assert!(error.contains("no key is given") && error.contains("login.key_file"), "{error}");
     let (other, _) = SealKey::generate().unwrap();
@@ -133,4 +134,58 @@ fn a10_a_renewal_that_was_cut_off_is_known_afterwards() {
     assert_eq!(store.unfinished_renewal(), Some(3));
     store.save(&credential(), NOW).unwrap();
     assert_eq!(store.unfinished_renewal(), None);
+}
+
+#[test]
+fn a_login_is_resealed_under_another_key_and_its_mark_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let plain = store(directory.path());
+    let with_key = |key: &Arc<SealKey>| plain.clone().sealed_with(Some(key.clone()));
+    let keys = [(); 2].map(|()| Arc::new(SealKey::generate().unwrap().0));
+    assert!(!plain.reseal_as(&with_key(&keys[0])).unwrap(), "there is none");
+    plain.save(&credential(), NOW).unwrap();
+    assert_eq!(plain.protection(), Some(Protection::Plain));
+    plain.renewal_begins(3).unwrap();
+    assert!(plain.reseal_as(&with_key(&keys[0])).unwrap());
+    assert!(with_key(&keys[0]).reseal_as(&with_key(&keys[1])).unwrap());
+    assert_eq!(with_key(&keys[1]).load().unwrap().unwrap(), credential());
+    assert_eq!(plain.unfinished_renewal(), Some(3));
+    let before = std::fs::read(plain.path()).unwrap();
+    assert!(with_key(&keys[0]).reseal_as(&plain).is_err(), "the old key opens it no more");
+    assert_eq!(std::fs::read(plain.path()).unwrap(), before);
+}
+
+#[test]
+fn a_removed_login_is_overwritten_first_and_nothing_is_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let steps = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (seen, file) = (steps.clone(), store(directory.path()).path().to_owned());
+    let store = store(directory.path()).observed_by(Arc::new(move |step| {
+        let secret_is_there = std::fs::read_to_string(&file).is_ok_and(|text| text.contains("refresh"));
+        seen.lock().unwrap().push((step, secret_is_there));
+    }));
+    assert!(!store.remove().unwrap(), "there was none");
+    store.save(&credential(), NOW).unwrap();
+    store.renewal_begins(3).unwrap();
+    steps.lock().unwrap().clear();
+    assert!(store.remove().unwrap());
+    let of_file: Vec<_> = steps.lock().unwrap().split_off(5);
+    let order = [Step::Overwrite, Step::SyncFile, Step::Remove, Step::SyncDirectory, Step::Done];
+    assert_eq!(of_file, order.map(|step| (step, step == Step::Overwrite)));
+    assert_eq!(std::fs::read_dir(store.path().parent().unwrap()).unwrap().count(), 0);
+    assert!(store.load().unwrap().is_none());
+}
+
+#[test]
+fn gone_is_told_from_not_to_be_seen() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path());
+    assert_eq!(store.look(), Sight::Unknown, "without its directory there is no telling");
+    store.save(&credential(), NOW).unwrap();
+    let first = store.look();
+    assert!(matches!(first, Sight::There(_)));
+    store.save(&credential(), NOW).unwrap();
+    assert_ne!(store.look(), first, "every save can be told from the one before");
+    store.remove().unwrap();
+    assert_eq!(store.look(), Sight::Gone);
 }
