@@ -95,7 +95,7 @@ impl Daemon {
         purpose: Purpose,
     ) -> Result<Self, StartError> {
         let kept = custody::kept(settings, custody::key(settings, &environment)?);
-        custody::encrypt_what_is_plain(&kept).await;
+        kept.iter().for_each(|kept| kept.store.encrypt_what_is_plain());
         let (listener, not_listening) = match (listener::bind(&settings.listen).await, purpose) {
             (Ok(listener), _) => (Some(listener), None),
             (Err(error), Purpose::SignInOnly) => (None, Some(error)),
@@ -174,6 +174,8 @@ impl Daemon {
             tasks.spawn(async move { catalogue.run(stop).await });
         }
         let collapsed = tokio::select! {
+            // Who was told to stop has not ended by itself.
+            biased;
             () = stop.cancelled() => None,
             Some(ended) = tasks.join_next() => Some(ended),
             Some(ended) = keepers.join_next() => Some(ended),
