@@ -96,6 +96,17 @@ async fn d6_a_plain_login_is_encrypted_at_the_start_and_stays_usable() {
         assert!(sealed_with(state.path(), &key));
         proxy.stop().await;
     }
+    // A person signs in where the key is not at hand: the daemon takes the login and encrypts it.
+    let keyed = store(state.path()).sealed_with(Some(Arc::new(SealKey::read_file(&key).unwrap())));
+    let mut newer = keyed.load().unwrap().unwrap();
+    newer.grant.serial += 1;
+    let proxy = Proxy::start_with(&sandbox, &with_key(&key), Clock::system(), state.clone()).await;
+    keyed.remove().unwrap();
+    store(state.path()).save(&newer, Clock::system().now().wall).unwrap();
+    becomes("encrypted", async || sealed_with(state.path(), &key)).await;
+    assert!(served(&proxy).await);
+    assert_eq!(keyed.load().unwrap(), Some(newer));
+    proxy.stop().await;
     // The same key as systemd passes it, readable for a group as far as the mode says.
     let credentials = tempfile::tempdir().unwrap();
     std::fs::copy(&key, credentials.path().join("token-key")).unwrap();
@@ -184,6 +195,18 @@ async fn a_running_daemon_notices_that_a_person_signed_out_and_in_again() {
     store(state.path()).save(&saved, Clock::system().now().wall).unwrap();
     becomes("signed in", async || served(&proxy).await).await;
     assert!(proxy.daemon.health.conditions().iter().all(|known| known.name != "login-required"));
+}
+
+#[tokio::test]
+async fn a_renewal_right_after_a_sign_out_does_not_bring_the_login_back() {
+    let sandbox = sandbox().await;
+    let proxy = Proxy::signed_in(&sandbox).await;
+    let store = store(proxy.state_dir().path());
+    assert!(served(&proxy).await);
+    store.remove().unwrap();
+    sandbox.cloud().revoke_access_tokens();
+    assert!(!served(&proxy).await, "the rejected token is not renewed");
+    assert_eq!((store.load().unwrap(), sandbox.cloud().counts().refreshes), (None, 0));
 }
 
 #[tokio::test]

@@ -182,6 +182,8 @@ impl Keeper {
                     self.step(Event::Removed).await;
                 }
                 self.step(Event::Found(saved)).await;
+                // A person may have signed in where the key is not at hand.
+                self.parts.store.encrypt_what_is_plain();
             }
             Sight::There(_) | Sight::Unknown => {}
         }

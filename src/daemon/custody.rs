@@ -86,31 +86,6 @@ pub fn kept(settings: &Settings, key: Option<Arc<SealKey>>) -> Vec<Kept> {
     settings.upstreams.iter().filter_map(of).collect()
 }
 
-/// Encrypts the saved logins that are not encrypted although there is a key. What does not work now is done by the
-/// next renewal, and no reason not to start.
-pub(super) async fn encrypt_what_is_plain(kept: &[Kept]) {
-    for Kept { upstream, store, .. } in kept {
-        if !store.has_key() || store.protection() != Some(Protection::Plain) {
-            continue;
-        }
-        let file = store.path().display();
-        // A start does not wait for the renewal of another process.
-        let done = match store.try_lock() {
-            Ok(Some(_lock)) => store.reseal_as(store).map_err(|error| error.to_string()),
-            Ok(None) => Err("another process is using it".to_owned()),
-            Err(error) => Err(error.to_string()),
-        };
-        match done {
-            Ok(true) => tracing::info!(%upstream, %file, "the saved login is encrypted now"),
-            Ok(false) => {}
-            Err(reason) => tracing::warn!(
-                %upstream, %file,
-                "the saved login is not encrypted yet: {reason}. The next renewal encrypts it"
-            ),
-        }
-    }
-}
-
 /// How the change to another key ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotated {

@@ -13,6 +13,7 @@ mod seal;
 mod sight;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -117,11 +118,6 @@ impl Store {
     #[must_use]
     pub fn sealed_with(self, key: Option<Arc<SealKey>>) -> Self {
         Self { key, ..self }
-    }
-
-    /// True if what is saved here is encrypted.
-    pub fn has_key(&self) -> bool {
-        self.key.is_some()
     }
 
     /// The same place, with an observer that is told of every step of a save.

@@ -36,11 +36,13 @@ fn of_login(login: &Login, now: Wall) -> Value {
         State::SignInNeeded => "sign-in-needed",
         State::Unusable => "unusable",
     };
-    let token = |present: bool, end: Option<Wall>| {
+    let token = |present: Option<bool>, end: Option<Wall>| {
         let left = end.map(|end| end.since(now).as_secs());
         json!({"present": present, "expires_at": date(end), "expires_in": left})
     };
     let tokens = login.tokens;
+    // What cannot be opened may hold anything.
+    let present = |of_login: bool| (login.state != State::Unusable).then_some(tokens.is_some() && of_login);
     json!({
         "name": login.upstream,
         "state": state,
@@ -50,9 +52,9 @@ fn of_login(login: &Login, now: Wall) -> Value {
         "application": login.application,
         "site": login.site,
         "scope": login.scope,
-        "access_token": token(tokens.is_some(), tokens.and_then(|tokens| tokens.access_ends)),
+        "access_token": token(present(true), tokens.and_then(|tokens| tokens.access_ends)),
         "refresh_token": token(
-            tokens.is_some_and(|tokens| tokens.has_refresh_token),
+            present(tokens.is_some_and(|tokens| tokens.has_refresh_token)),
             tokens.and_then(|tokens| tokens.refresh_ends),
         ),
         "renewal_cut_off": login.renewal_cut_off,
