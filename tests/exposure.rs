@@ -457,7 +457,10 @@ fn d5_debug_shows_no_secret() {
     shows("Secret", &secret());
     shows("Callback", &callback);
     shows("Delivery", &Delivery { callback, outcome: tokio::sync::oneshot::channel().0 });
-    shows("Action", &[Action::Save(credential.clone()), Action::Renew(credential.clone())]);
+    shows(
+        "Action",
+        &[Action::Save(credential.clone()), Action::Renew { credential: credential.clone(), rejected: false }],
+    );
     shows("Publish", &Action::Publish { generation: 1, token: secret(), expires: None });
     let outcome = RenewalOutcome::Renewed { answer: answer.clone(), asked_at: now };
     shows("Event", &[Event::SignedIn(credential.clone()), Event::RenewalEnded { serial: 1, outcome }]);

@@ -38,7 +38,7 @@ const LAYERS: &[Layer] = &[
 ];
 
 /// Layers that are still being written. A name that exists in `src/` must be taken out here.
-const TO_COME: &[&str] = &["cli", "daemon"];
+const TO_COME: &[&str] = &[];
 
 /// The module that may import of these others only `settings`, and what stands in [`VALUE_TYPES`].
 const SETTINGS_ONLY: (&str, &[&str]) = ("config", &["proxy", "auth", "alibaba", "net", "observe"]);
@@ -79,9 +79,12 @@ const OWNERS: &[Owner] = &[
             "model/secret.rs",
             "alibaba/profile.rs",
             "alibaba/sign.rs",
-            "auth/credential_file.rs",
+            "auth/store/format.rs",
             "auth/pkce.rs",
-            "auth/store.rs",
+            "auth/source/command.rs",
+            "auth/source/file.rs",
+            "auth/store/mod.rs",
+            "auth/store/seal.rs",
             "token/bearer.rs",
         ],
         "a secret is a model::secret::Secret; these hold one in another form for a moment: \
@@ -98,6 +101,9 @@ const MAX_LINES: usize = 400;
 /// Files that may be longer, and why.
 const EXCUSED: &[(&str, &str)] = &[];
 
+/// Files that hold nothing but tests, each declared with `#[cfg(test)]`.
+const TEST_FILES: &[&str] = &["tests", "properties"];
+
 /// One file below `src/`.
 struct Source {
     /// Relative to `src/`.
@@ -107,12 +113,15 @@ struct Source {
 
 impl Source {
     fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+        TEST_FILES.iter().any(|name| self.path.ends_with(&format!("/{name}.rs"))) || self.path.contains("/tests/")
     }
 
     /// The lines before the inline tests.
     fn without_tests(&self) -> &str {
-        self.text.find("#[cfg(test)]\nmod ").map_or(&self.text, |at| &self.text[..at])
+        // A declaration (`mod tests;`) is no end: what follows it is the program's.
+        let inline = |at: &usize| self.text[*at..].lines().nth(1).is_some_and(|line| line.contains('{'));
+        let mut ends = self.text.match_indices("#[cfg(test)]\nmod ").map(|(at, _)| at);
+        ends.find(inline).map_or(&self.text, |at| &self.text[..at])
     }
 
     /// Without tests, comments and the contents of literals.
@@ -212,6 +221,21 @@ fn wrong_names(sources: &[Source]) -> Vec<String> {
     };
     let say = |source: &Source| format!("{}: a thing belongs to the lowest layer that can say its name", source.path);
     sources.iter().filter(is_wrong).map(say).collect()
+}
+
+/// A file that is taken for tests must not be in the program.
+fn wrong_tests(sources: &[Source]) -> Vec<String> {
+    let declared = |source: &Source, name: &str| {
+        let parent = source.path.trim_end_matches(".rs").trim_end_matches(name);
+        let line = format!("#[cfg(test)]\nmod {name};");
+        sources.iter().any(|other| other.path == format!("{parent}mod.rs") && other.text.contains(&line))
+    };
+    let of = |name: &&str, source: &&Source| source.path.ends_with(&format!("/{name}.rs"));
+    let pairs = TEST_FILES
+        .iter()
+        .flat_map(|name| sources.iter().filter(move |source| of(name, source)).map(move |source| (source, *name)));
+    let wrong = pairs.filter(|(source, name)| !declared(source, name));
+    wrong.map(|(source, name)| format!("{}: declare it as #[cfg(test)] mod {name};", source.path)).collect()
 }
 
 fn wrong_headers(sources: &[Source]) -> Vec<String> {
@@ -364,6 +388,7 @@ fn the_source_keeps_the_rules() {
         wrong_owners(&sources),
         stale_exceptions(&sources),
         wrong_names(&sources),
+        wrong_tests(&sources),
         wrong_headers(&sources),
         wrong_lengths(&sources, EXCUSED),
     ]
@@ -486,6 +511,16 @@ mod synthetic {
             "cli/a.rs: only net may name rustls",
         ];
         finds(wrong_owners(&sources), &expected);
+    }
+
+    #[test]
+    fn tests_that_are_in_the_program() {
+        let sources = [
+            source("net/mod.rs", "#[cfg(test)]\nmod tests;\nmod properties;"),
+            source("net/tests.rs", ""),
+            source("net/properties.rs", ""),
+        ];
+        finds(wrong_tests(&sources), &["net/properties.rs: "]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ async fn arrive(proxy: &Proxy, mut begun: Begun, path: &str) -> (Page, Result<Si
 async fn b1_stray_callbacks_change_nothing_and_the_waiting_login_succeeds_afterwards() {
     let sandbox = sandbox().await;
     let proxy = Proxy::start(&sandbox).await;
-    let begun = proxy.daemon.sign_in.begin().await.unwrap();
+    let begun = proxy.daemon.sign_in().begin().await.unwrap();
     let state = parameter(begun.authorize_url(), "state");
     for query in [
         "".to_owned(),
@@ -95,7 +95,7 @@ async fn b1_stray_callbacks_do_not_touch_a_login_in_use() {
 async fn b2_a_callback_that_nothing_waits_for_is_not_called_a_success() {
     let sandbox = sandbox().await;
     let proxy = Proxy::start(&sandbox).await;
-    let begun = proxy.daemon.sign_in.begin().await.unwrap();
+    let begun = proxy.daemon.sign_in().begin().await.unwrap();
     let callback = sandbox.approve(begun.authorize_url()).unwrap();
     drop(begun); // The person gave up before the browser arrived.
     let (_, _, page) = proxy.get(&target(&callback)).await;
@@ -103,7 +103,7 @@ async fn b2_a_callback_that_nothing_waits_for_is_not_called_a_success() {
     assert_eq!(sandbox.cloud().counts().token_calls, 0);
 
     // The address of a login that succeeded is worth nothing a second time.
-    let begun = proxy.daemon.sign_in.begin().await.unwrap();
+    let begun = proxy.daemon.sign_in().begin().await.unwrap();
     let callback = sandbox.approve(begun.authorize_url()).unwrap();
     let (first, _) = arrive(&proxy, begun, &target(&callback)).await;
     let second = proxy.get(&target(&callback)).await;
@@ -135,9 +135,9 @@ async fn b3_a_refused_consent_is_said_on_the_page_and_by_the_program_and_can_be_
 async fn b7_of_two_logins_the_newer_wins_and_the_older_is_told() {
     let sandbox = sandbox().await;
     let proxy = Proxy::start(&sandbox).await;
-    let mut older = proxy.daemon.sign_in.begin().await.unwrap();
+    let mut older = proxy.daemon.sign_in().begin().await.unwrap();
     let late = sandbox.approve(older.authorize_url()).unwrap();
-    let newer = proxy.daemon.sign_in.begin().await.unwrap();
+    let newer = proxy.daemon.sign_in().begin().await.unwrap();
     let told = tokio::time::timeout(PATIENCE, older.delivered()).await.expect("at once").unwrap_err();
     assert!(told.to_string().contains("another login was begun"), "{told}");
     assert!(proxy.get(&target(&late)).await.2.contains("No login is waiting"));
@@ -316,7 +316,7 @@ async fn the_pages_are_private_and_repeat_nothing_secret() {
         if let Some(fault) = fault.clone() {
             sandbox.cloud().fail_token(fault, Some(1));
         }
-        let begun = proxy.daemon.sign_in.begin().await.unwrap();
+        let begun = proxy.daemon.sign_in().begin().await.unwrap();
         let callback = sandbox.approve(begun.authorize_url()).unwrap();
         let ((status, headers, page), ended) = arrive(&proxy, begun, &target(&callback)).await;
         assert_eq!((ended.is_ok(), status == StatusCode::OK), (fault.is_none(), fault.is_none()));
@@ -343,7 +343,7 @@ fn is_a_private_page(headers: &HeaderMap) {
 async fn foreign_words_on_the_page_are_text() {
     let sandbox = sandbox().await;
     let proxy = Proxy::start(&sandbox).await;
-    let begun = proxy.daemon.sign_in.begin().await.unwrap();
+    let begun = proxy.daemon.sign_in().begin().await.unwrap();
     let state = parameter(begun.authorize_url(), "state");
     let attack = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%0d%0aSet-Cookie:%20a=b";
     let path = format!("/callback?error={attack}&error_description={attack}&state={state}");

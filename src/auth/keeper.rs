@@ -8,20 +8,17 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::credential::{Credential, Expected};
-use crate::auth::endpoint::{TokenEndpoint, TokenError};
-use crate::auth::machine::{Action, Event, Failure, Machine, RenewalOutcome, Trouble};
-use crate::auth::store::{LoadError, Lock, Store};
-use crate::model::time::{Clock, Wall};
+use crate::auth::credential::Credential;
+use crate::auth::custody::{Custody, Renewed};
+use crate::auth::machine::{Action, Event, Machine, RenewalOutcome, Trouble};
+use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::observe::health::{Health, Standing};
 use crate::token::{Bearer, Publisher};
 
-/// While a login is required, the store is looked at this often: another process may have signed in.
-const LOOK_AT_STORE: Duration = Duration::from_secs(1);
-/// How often a held lock is tried again, and for how long.
-const LOCK_STEP: Duration = Duration::from_millis(50);
-const LOCK_TRIES: u32 = 600;
+/// How often the disk is looked at, where something else may put a token there: a login by another process, a file
+/// that is kept up to date.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a renewal under way may take once the daemon stops: its answer may hold the only refresh token.
 const LAST_RENEWAL: Duration = Duration::from_secs(5);
 
@@ -30,12 +27,8 @@ const LAST_RENEWAL: Duration = Duration::from_secs(5);
 pub struct Parts {
     /// The upstream whose login this is.
     pub name: UpstreamName,
-    /// Where the login is saved.
-    pub store: Store,
-    /// What the configuration demands of a saved login.
-    pub expected: Expected,
-    /// Where tokens are renewed.
-    pub endpoint: TokenEndpoint,
+    /// Where it is kept and how it is renewed.
+    pub custody: Custody,
     /// Where bearers are published.
     pub publisher: Publisher,
     /// Where conditions are raised.
@@ -59,13 +52,6 @@ pub struct Keeper {
 }
 
 type Renewal = Pin<Box<dyn Future<Output = Renewed> + Send>>;
-
-struct Renewed {
-    serial: u64,
-    outcome: RenewalOutcome,
-    /// Held until the outcome is saved, so that no other process renews in between.
-    lock: Option<Lock>,
-}
 
 struct SignIn {
     credential: Credential,
@@ -97,8 +83,10 @@ impl Keeper {
     /// Reads the saved login and decides the first state. Touches no network.
     pub fn start(parts: Parts) -> (Self, Handle) {
         let now = parts.clock.now();
-        let mut machine = Machine::new(parts.seed, now);
-        let pending = machine.step(Event::Started(usable(&parts)), now);
+        let mut machine = Machine::new(parts.custody.means(), parts.seed, now);
+        let saved = parts.custody.first(now);
+        let cut_off = saved.as_ref().is_ok_and(|credential| parts.custody.was_cut_off(credential.grant.serial));
+        let pending = machine.step(Event::Started { saved, cut_off }, now);
         let (sender, sign_ins) = mpsc::channel(1);
         let mut keeper =
             Self { parts, machine, renewal: None, sign_ins, standing: Standing::default(), pending, last_save: Ok(()) };
@@ -106,7 +94,7 @@ impl Keeper {
         // What needs neither disk nor network is done at once: requests may come before the task first runs.
         let (quick, later) = std::mem::take(&mut keeper.pending)
             .into_iter()
-            .partition(|action| !matches!(action, Action::Renew(_) | Action::Save(_)));
+            .partition(|action| !matches!(action, Action::Renew { .. } | Action::Save(_)));
         keeper.pending = later;
         for action in quick {
             keeper.tell(action);
@@ -120,7 +108,8 @@ impl Keeper {
         self.perform(first).await;
         loop {
             let wake = self.machine.sleep(self.parts.clock.now());
-            let wake = if self.machine.needs_login() { wake.min(LOOK_AT_STORE) } else { wake };
+            let looks = self.machine.needs_login() || matches!(self.parts.custody, Custody::AtWill(_));
+            let wake = if looks { wake.min(LOOK) } else { wake };
             let renewal = async {
                 match &mut self.renewal {
                     Some(renewal) => renewal.await,
@@ -145,9 +134,12 @@ impl Keeper {
 
     async fn tick(&mut self) {
         if self.machine.needs_login()
-            && let Ok(credential) = usable(&self.parts)
+            && let Some(credential) = self.parts.custody.found()
         {
             self.step(Event::Found(credential)).await;
+        }
+        if self.parts.custody.has_news() {
+            self.step(Event::SourceChanged).await;
         }
         self.step(Event::Tick).await;
     }
@@ -167,11 +159,11 @@ impl Keeper {
 
     async fn sign_in(&mut self, sign_in: SignIn) {
         let SignIn { mut credential, saved } = sign_in;
-        let lock = lock(&self.parts.store).await;
+        // A renewal of the login that is being replaced is of no use any more, and it holds the lock.
+        self.renewal = None;
         // Another process may have saved a newer login than the one in memory.
-        if let Ok(Some(on_disk)) = self.parts.store.load() {
-            credential.grant.serial = credential.grant.serial.max(on_disk.grant.serial);
-        }
+        let (lock, on_disk) = self.parts.custody.begin_sign_in().await;
+        credential.grant.serial = credential.grant.serial.max(on_disk);
         self.step(Event::SignedIn(credential)).await;
         drop(lock);
         // The person may have given up waiting; the login is in use all the same.
@@ -190,15 +182,14 @@ impl Keeper {
         while let Some(action) = queue.pop_front() {
             match action {
                 Action::Save(credential) => {
-                    let (store, now) = (self.parts.store.clone(), self.parts.clock.now().wall);
-                    self.last_save = save(store, credential, now).await;
+                    let (custody, now) = (self.parts.custody.clone(), self.parts.clock.now().wall);
+                    self.last_save = custody.save(credential, now).await;
                     let ended = Event::SaveEnded(self.last_save.clone());
                     queue.extend(self.machine.step(ended, self.parts.clock.now()));
                 }
-                Action::Renew(credential) => {
-                    let (store, expected) = (self.parts.store.clone(), self.parts.expected.clone());
-                    let (endpoint, clock) = (self.parts.endpoint.clone(), self.parts.clock.clone());
-                    self.renewal = Some(Box::pin(renew(store, expected, endpoint, clock, credential)));
+                Action::Renew { credential, rejected } => {
+                    let (custody, clock) = (self.parts.custody.clone(), self.parts.clock.clone());
+                    self.renewal = Some(Box::pin(custody.renew(credential, rejected, clock)));
                 }
                 other => self.tell(other),
             }
@@ -220,7 +211,7 @@ impl Keeper {
                 health.raise(condition, name.as_str(), &reason, remedy);
             }
             Action::Clear(trouble) => health.clear(words(trouble).0, name.as_str()),
-            Action::Save(_) | Action::Renew(_) => {}
+            Action::Save(_) | Action::Renew { .. } => {}
         }
     }
 
@@ -233,13 +224,6 @@ impl Keeper {
             self.standing.refresh_expires_at = grant.refresh_expires_at;
         }
         self.parts.health.set_standing(self.parts.name.as_str(), self.standing.clone());
-    }
-}
-
-async fn save(store: Store, credential: Credential, now: Wall) -> Result<(), String> {
-    match tokio::task::spawn_blocking(move || store.save(&credential, now)).await {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(error) => Err(format!("saving was broken off: {error}")),
     }
 }
 
@@ -256,76 +240,4 @@ fn words(trouble: Trouble) -> (&'static str, &'static str) {
             "The login is in use but would be lost by a restart. Make room or give write access; saving is tried again",
         ),
     }
-}
-
-/// The saved login, if it can be used and is for what is configured.
-fn usable(parts: &Parts) -> Result<Credential, String> {
-    match parts.store.load() {
-        Ok(Some(credential)) => match parts.expected.difference(&credential.binding) {
-            None => Ok(credential),
-            Some(difference) => {
-                let path = parts.store.path().display();
-                Err(format!("the saved login {path} is for another configuration ({difference}); it is kept"))
-            }
-        },
-        Ok(None) => Err("no login is saved".to_owned()),
-        Err(error @ LoadError::Unreadable { .. }) => Err(error.to_string()),
-        Err(error @ LoadError::NotUsable { .. }) => Err(format!("{error}; it is kept")),
-    }
-}
-
-/// Renews under the lock between processes, unless another process has done it meanwhile.
-async fn renew(
-    store: Store,
-    expected: Expected,
-    endpoint: TokenEndpoint,
-    clock: Clock,
-    credential: Credential,
-) -> Renewed {
-    let serial = credential.grant.serial;
-    let Ok(lock) = lock(&store).await else {
-        let reason = format!("another process holds the lock of {}", store.path().display());
-        let failure = Failure { reason, retry_after: None, maybe_processed: false };
-        return Renewed { serial, outcome: RenewalOutcome::Failed(failure), lock: None };
-    };
-    let newer = || match store.load() {
-        Ok(Some(saved)) if saved.grant.serial > serial && expected.difference(&saved.binding).is_none() => Some(saved),
-        _ => None,
-    };
-    if let Some(saved) = newer() {
-        return Renewed { serial, outcome: RenewalOutcome::Adopted(saved), lock };
-    }
-    let Some(refresh_token) = &credential.grant.refresh_token else {
-        let outcome = RenewalOutcome::Refused("the login has no refresh token".to_owned());
-        return Renewed { serial, outcome, lock };
-    };
-    let asked_at = clock.now().wall;
-    let outcome = match endpoint.refresh(&credential.binding.client_id, refresh_token).await {
-        Ok(answer) => RenewalOutcome::Renewed { answer, asked_at },
-        Err(TokenError::Failed(failure)) => RenewalOutcome::Failed(failure),
-        Err(TokenError::Refused(reason)) => match newer() {
-            Some(saved) => RenewalOutcome::Adopted(saved),
-            None => RenewalOutcome::Refused(reason),
-        },
-    };
-    Renewed { serial, outcome, lock }
-}
-
-/// Another process has held the lock for too long.
-struct Busy;
-
-/// Waits for the lock. `None` when the state directory cannot hold one: a login that cannot be locked is better
-/// renewed than lost.
-async fn lock(store: &Store) -> Result<Option<Lock>, Busy> {
-    for _ in 0..LOCK_TRIES {
-        match store.try_lock() {
-            Ok(Some(lock)) => return Ok(Some(lock)),
-            Ok(None) => tokio::time::sleep(LOCK_STEP).await,
-            Err(error) => {
-                tracing::debug!("no lock beside {}: {error}", store.path().display());
-                return Ok(None);
-            }
-        }
-    }
-    Err(Busy)
 }

@@ -4,12 +4,14 @@
 //! sign-in of a person, [`endpoint`] speaks with the authorization server, [`store`] with the disk.
 
 pub mod credential;
-mod credential_file;
+pub mod custody;
 pub mod endpoint;
 pub mod flow;
 pub mod keeper;
 
 pub mod machine;
 pub mod pkce;
+pub mod settings;
+pub mod source;
 pub mod store;
 pub mod timing;

@@ -33,7 +33,7 @@ impl Jitter {
 }
 
 /// How long after it was obtained a token that lives `life` is renewed: after four fifths of its life, moved
-/// earlier by up to 5 % of it, and never more than [`LONGEST_LEAD`] before the end.
+/// earlier by up to 5 % of it, and never more than `LONGEST_LEAD` before the end.
 pub fn renew_after(life: Option<Duration>, jitter: &mut Jitter) -> Duration {
     let life = life.unwrap_or(UNKNOWN_LIFE);
     let lead = (life / 5).min(LONGEST_LEAD);

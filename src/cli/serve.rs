@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::exit::Exit;
@@ -12,6 +13,7 @@ use crate::daemon::sign_in::SignIn;
 use crate::daemon::signals::StopSignals;
 use crate::daemon::{Daemon, Environment, Listing, Purpose};
 use crate::model::time::Clock;
+use crate::model::upstream::UpstreamName;
 
 /// Serves until stopped.
 pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
@@ -88,8 +90,13 @@ fn greet<'a>(
     }
 }
 
-async fn print_servers(settings: &Settings, listings: Vec<tokio::sync::watch::Receiver<Listing>>, address: SocketAddr) {
-    for (upstream, mut listing) in settings.upstreams.iter().zip(listings) {
+async fn print_servers(
+    settings: &Settings,
+    listings: Vec<(UpstreamName, watch::Receiver<Listing>)>,
+    address: SocketAddr,
+) {
+    for (name, mut listing) in listings {
+        let Some(upstream) = settings.upstreams.iter().find(|upstream| upstream.proxy.name == name) else { continue };
         let Ok(known) = listing.wait_for(|listing| *listing != Listing::Pending).await else { return };
         match &*known {
             Listing::Fresh(servers) => {

@@ -11,8 +11,10 @@ use crate::proxy::policy::{Denied, ServerRule, ServerRules};
 pub(super) fn head(settings: &Settings, address: SocketAddr) -> String {
     let mut text = format!("MCP Proxy Server Started\nListen: {address}\n");
     for upstream in &settings.upstreams {
-        let Auth::AlibabaOauth(alibaba) = &upstream.auth;
-        let _ = writeln!(text, "Region: {}\nUpstream: {}", alibaba.site, upstream.proxy.origin);
+        if let Auth::AlibabaOauth(alibaba) = &upstream.auth {
+            let _ = writeln!(text, "Region: {}", alibaba.site);
+        }
+        let _ = writeln!(text, "Upstream: {}", upstream.proxy.origin);
         text.push('\n');
         text.push_str(&access(&upstream.proxy.rules));
     }

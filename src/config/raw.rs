@@ -98,6 +98,9 @@ pub(crate) struct Upstream {
     pub(crate) mount: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) auth: Option<String>,
+    pub(crate) token_file: Option<String>,
+    #[serde(default)]
+    pub(crate) token_command: Vec<String>,
     #[serde(default)]
     pub(crate) allow_cleartext: bool,
     #[serde(default)]

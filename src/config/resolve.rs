@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use url::Url;
 
 use crate::alibaba::settings::Settings as AlibabaSettings;
 use crate::alibaba::site::{EndpointError, EndpointOverrides, Endpoints, Site};
+use crate::auth::settings::TokenSource;
 use crate::config::Inputs;
 use crate::config::layer::upstream_of;
 use crate::config::layers::Gathered;
@@ -57,6 +59,9 @@ impl Surroundings<'_> {
     }
 }
 
+/// How long a token command may take; as long as the vendor's own tools let one.
+const TOKEN_COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+
 struct Judge<'a> {
     places: &'a BTreeMap<String, Place>,
     incomplete: bool,
@@ -76,7 +81,7 @@ impl Judge<'_> {
         let net = self.net(&raw.network, home);
         let proxy = self.proxy(raw);
         let alibaba = self.alibaba(&raw.alibaba, home);
-        let upstreams = self.upstreams(&raw.upstream, alibaba.as_ref());
+        let upstreams = self.upstreams(&raw.upstream, alibaba.as_ref(), surroundings);
         Some(Settings {
             listen: listen?,
             open_browser: raw.login.browser,
@@ -167,8 +172,9 @@ impl Judge<'_> {
         &mut self,
         raw: &BTreeMap<String, raw::Upstream>,
         alibaba: Option<&AlibabaSettings>,
+        surroundings: &Surroundings<'_>,
     ) -> Option<Vec<Upstream>> {
-        let judged: Vec<Option<Upstream>> = raw.values().map(|raw| self.upstream(raw, alibaba)).collect();
+        let judged: Vec<Option<Upstream>> = raw.values().map(|raw| self.upstream(raw, alibaba, surroundings)).collect();
         // An upstream takes its mount even when something else is wrong with it.
         let mut mounts: BTreeMap<&str, &str> = BTreeMap::new();
         for (upstream, mount) in raw.values().filter_map(|raw| Some((&raw.name, mount_of(raw)?))) {
@@ -180,7 +186,12 @@ impl Judge<'_> {
         judged.into_iter().collect()
     }
 
-    fn upstream(&mut self, raw: &raw::Upstream, alibaba: Option<&AlibabaSettings>) -> Option<Upstream> {
+    fn upstream(
+        &mut self,
+        raw: &raw::Upstream,
+        alibaba: Option<&AlibabaSettings>,
+        surroundings: &Surroundings<'_>,
+    ) -> Option<Upstream> {
         let key = |name: &str| format!("upstream.{}.{name}", raw.name);
         let name =
             self.take(&key("name"), UpstreamName::parse(&raw.name).ok_or_else(|| Fault::new("not a legal name")));
@@ -193,13 +204,46 @@ impl Judge<'_> {
         let auth = self.take_some(&key("auth"), raw.auth.as_deref(), values::auth);
         let allowed = self.take(&key("allowed_servers"), values::servers(&raw.allowed_servers));
         let blocked = self.take(&key("blocked_servers"), values::servers(&raw.blocked_servers));
-        auth?;
+        let auth = auth.map(|auth| auth.unwrap_or(values::Auth::AlibabaOauth));
+        let source = self.source(raw, auth?, surroundings);
         let (origin, gateway) = gateway?;
-        let mut alibaba = alibaba?.clone();
-        alibaba.endpoints.gateway = gateway;
+        let auth = match source? {
+            Some(source) => Auth::Source(source),
+            None => {
+                let mut alibaba = alibaba?.clone();
+                alibaba.endpoints.gateway = gateway;
+                Auth::AlibabaOauth(Box::new(alibaba))
+            }
+        };
         let rules = ServerRules { allowed: allowed?, blocked: blocked? };
         let proxy = UpstreamSettings { name: name?, mount: mount?, origin, rules };
-        Some(Upstream { proxy, auth: Auth::AlibabaOauth(alibaba) })
+        Some(Upstream { proxy, auth })
+    }
+
+    /// The source of tokens, if `auth` is one; the inner `None`: a person's login.
+    fn source(
+        &mut self,
+        raw: &raw::Upstream,
+        auth: values::Auth,
+        surroundings: &Surroundings<'_>,
+    ) -> Option<Option<TokenSource>> {
+        let key = |name: &str| format!("upstream.{}.{name}", raw.name);
+        match (auth, &raw.token_file) {
+            (values::Auth::AlibabaOauth, _) => Some(None),
+            (values::Auth::TokenFile, None) => {
+                self.missing(&key("token_file"), "for example token_file = \"/etc/mcp-proxy/github.token\"")
+            }
+            (values::Auth::TokenFile, Some(text)) => {
+                let credentials = surroundings.inputs.variable("CREDENTIALS_DIRECTORY").map(Path::new);
+                let home = surroundings.home.as_deref();
+                let file = self.take(&key("token_file"), values::credential_or_path(text, credentials, home));
+                Some(Some(TokenSource::File(file?)))
+            }
+            (values::Auth::TokenCommand, _) => {
+                let line = self.take(&key("token_command"), values::command(&raw.token_command));
+                Some(Some(TokenSource::Command { line: line?, timeout: TOKEN_COMMAND_TIMEOUT }))
+            }
+        }
     }
 
     /// Where the upstream is. The vendor's own calls to the gateway go where the traffic goes.

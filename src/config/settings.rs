@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use url::Host;
 
 use crate::alibaba::settings::Settings as AlibabaSettings;
+use crate::auth::settings::TokenSource;
 use crate::net::settings::Settings as NetSettings;
 use crate::observe::log::Settings as LogSettings;
 use crate::proxy::settings::{Settings as ProxySettings, UpstreamSettings};
@@ -50,5 +51,7 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Auth {
     /// A login at Alibaba Cloud, with the vendor's settings for this upstream.
-    AlibabaOauth(AlibabaSettings),
+    AlibabaOauth(Box<AlibabaSettings>),
+    /// A source of tokens that needs no person.
+    Source(TokenSource),
 }

@@ -91,7 +91,7 @@ fn with_nothing_set_the_defaults_hold() {
         profile: None,
         aliyun_config_file: Some("/home/a/.aliyun/config.json".into()),
     };
-    assert_eq!(upstream.auth, Auth::AlibabaOauth(alibaba));
+    assert_eq!(upstream.auth, Auth::AlibabaOauth(Box::new(alibaba)));
     assert!(loaded.files.is_empty() && loaded.places.is_empty());
 }
 
@@ -209,7 +209,7 @@ fn entries(rules: &[ServerRule]) -> Vec<String> {
 
 /// The vendor's endpoints of an upstream.
 fn endpoints(upstream: &Upstream) -> &Endpoints {
-    let Auth::AlibabaOauth(alibaba) = &upstream.auth;
+    let Auth::AlibabaOauth(alibaba) = &upstream.auth else { panic!("{upstream:?}") };
     &alibaba.endpoints
 }
 
@@ -255,7 +255,7 @@ fn an_upstream_says_what_it_lacks() {
         "main.toml:5:7: upstream.b.url: is an integer",
         "main.toml:6:9: upstream.b.mount: \"b\" does not begin with /",
         "main.toml:9:7: upstream.c.url: \"http://gw.example\" would carry the credential over the network unencrypted",
-        "main.toml:11:8: upstream.c.auth: \"static\" is not a kind of login; legal: alibaba-oauth",
+        "main.toml:11:8: upstream.c.auth: \"static\" is not a kind of login; legal: alibaba-oauth, token-file, token-command",
         "main.toml:20:9: upstream.e.mount: \"/\" is the mount of the upstream d as well",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");

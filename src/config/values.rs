@@ -94,12 +94,30 @@ pub(crate) fn site(text: &str) -> Result<Site, Fault> {
     text.parse().map_err(|_| Fault::new(format!("invalid region type: {text:?}")).hint("must be CN or INTL"))
 }
 
-/// The only kind of login there is.
-pub(crate) fn auth(text: &str) -> Result<(), Fault> {
+/// What supplies a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Auth {
+    AlibabaOauth,
+    TokenFile,
+    TokenCommand,
+}
+
+pub(crate) fn auth(text: &str) -> Result<Auth, Fault> {
     match text {
-        "alibaba-oauth" => Ok(()),
-        _ => Err(Fault::new(format!("{text:?} is not a kind of login")).hint("legal: alibaba-oauth")),
+        "alibaba-oauth" => Ok(Auth::AlibabaOauth),
+        "token-file" => Ok(Auth::TokenFile),
+        "token-command" => Ok(Auth::TokenCommand),
+        _ => Err(Fault::new(format!("{text:?} is not a kind of login"))
+            .hint("legal: alibaba-oauth, token-file, token-command")),
     }
+}
+
+/// A program and its arguments. The program is a path, or a name that is looked up in PATH.
+pub(crate) fn command(words: &[String]) -> Result<Vec<String>, Fault> {
+    if words.iter().any(|word| word.contains('\0')) || words.first().is_none_or(|program| program.trim().is_empty()) {
+        return Err(Fault::new("names no program").hint("for example [\"/usr/local/bin/get-token\", \"--json\"]"));
+    }
+    Ok(words.to_vec())
 }
 
 /// A name that is passed on: not empty, no control characters.
@@ -133,6 +151,22 @@ pub(crate) fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, Fault> {
     }
     // A daemon's working directory is nobody's intention.
     Err(Fault::new(format!("{text:?} is not an absolute path")).hint("begin it with / or ~/"))
+}
+
+/// A path, or the name of a systemd credential (systemd.exec(5), "Credentials").
+pub(crate) fn credential_or_path(
+    text: &str,
+    credentials: Option<&Path>,
+    home: Option<&Path>,
+) -> Result<PathBuf, Fault> {
+    if text.is_empty() || text.contains('/') {
+        return path(text, home);
+    }
+    let fault = || {
+        Fault::new(format!("{text:?} is the name of a systemd credential, and systemd passed none"))
+            .hint(format!("add LoadCredential={text}:/path to the unit, or write the path of a file"))
+    };
+    credentials.map(|directory| directory.join(text)).ok_or_else(fault)
 }
 
 /// The path under which an upstream is reached: `/`, or whole plain segments.
@@ -263,7 +297,10 @@ mod tests {
         assert_eq!((site("CN"), site("INTL")), (Ok(Site::Cn), Ok(Site::Intl)));
         let fault = site("cn").unwrap_err();
         assert_eq!(fault, Fault::new("invalid region type: \"cn\"").hint("must be CN or INTL"));
-        assert_eq!(auth("static").unwrap_err().hint.as_deref(), Some("legal: alibaba-oauth"));
+        assert_eq!(
+            auth("static").unwrap_err().hint.as_deref(),
+            Some("legal: alibaba-oauth, token-file, token-command")
+        );
     }
 
     #[test]

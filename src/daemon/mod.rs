@@ -3,6 +3,7 @@
 //! [`Daemon::start`] binds and wires, and touches no network; [`Daemon::run`] serves until it is told to stop.
 
 mod catalogue;
+mod catalogue_copy;
 mod listener;
 mod port_holder;
 pub mod sign_in;
@@ -24,6 +25,7 @@ use crate::auth::flow::Desk;
 use crate::config::settings::Settings;
 use crate::daemon::sign_in::SignIn;
 use crate::model::time::Clock;
+use crate::model::upstream::UpstreamName;
 use crate::net::tls::TlsError;
 use crate::observe::health::Health;
 use crate::observe::traffic::Traffic;
@@ -69,7 +71,7 @@ pub struct Daemon {
     not_listening: Option<BindError>,
     health: Health,
     sign_ins: Vec<SignIn>,
-    listings: Vec<watch::Receiver<Listing>>,
+    listings: Vec<(UpstreamName, watch::Receiver<Listing>)>,
     server: Option<Server>,
     keepers: Vec<crate::auth::keeper::Keeper>,
     catalogues: Vec<catalogue::Catalogue>,
@@ -134,13 +136,13 @@ impl Daemon {
         &self.health
     }
 
-    /// The sign-ins, one for each upstream, in their order.
+    /// The sign-ins, one for each upstream that has logins.
     pub fn sign_ins(&self) -> &[SignIn] {
         &self.sign_ins
     }
 
-    /// What is known of the servers of each upstream.
-    pub fn listings(&self) -> &[watch::Receiver<Listing>] {
+    /// What is known of the servers of each upstream that lists them.
+    pub fn listings(&self) -> &[(UpstreamName, watch::Receiver<Listing>)] {
         &self.listings
     }
 

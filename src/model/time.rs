@@ -128,6 +128,7 @@ pub fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
+        (0, 0, 0) if seconds == 0 && !duration.is_zero() => format!("{} ms", duration.as_millis()),
         (0, 0, 0) => format!("{seconds} s"),
         (0, 0, m) => format!("{m} min"),
         (0, h, 0) => format!("{h} h"),
@@ -154,6 +155,7 @@ mod tests {
         ] {
             assert_eq!(in_words(Duration::from_secs(seconds)), words);
         }
+        assert_eq!(in_words(Duration::from_millis(500)), "500 ms");
     }
 
     #[test]

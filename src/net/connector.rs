@@ -9,11 +9,11 @@ use std::time::Duration;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::model::time::in_words;
 use crate::net::egress::Egress;
+use crate::net::patient::Patient;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -31,7 +31,7 @@ impl Bounded {
 }
 
 impl Service<Uri> for Bounded {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<TokioIo<Patient>>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 

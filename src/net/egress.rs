@@ -16,6 +16,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use crate::net::patient::Patient;
+
 /// How often an idle connection is probed by the kernel, so that a dead peer is noticed on streams that say
 /// nothing for hours.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -43,7 +45,7 @@ impl Egress {
 }
 
 impl Service<Uri> for Egress {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Patient>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -54,10 +56,14 @@ impl Service<Uri> for Egress {
     fn call(&mut self, target: Uri) -> Self::Future {
         let mut direct = self.direct.clone();
         match self.proxies.intercept(&target) {
-            None => Box::pin(async move { direct.call(target).await.map_err(Into::into) }),
-            Some(proxy) => Box::pin(through(proxy, direct, target)),
+            None => Box::pin(async move { Ok(patient(direct.call(target).await?)) }),
+            Some(proxy) => Box::pin(async move { Ok(patient(through(proxy, direct, target).await?)) }),
         }
     }
+}
+
+fn patient(stream: TokioIo<TcpStream>) -> TokioIo<Patient> {
+    TokioIo::new(Patient::new(stream.into_inner()))
 }
 
 async fn through(proxy: Intercept, direct: HttpConnector, target: Uri) -> Result<TokioIo<TcpStream>, BoxError> {

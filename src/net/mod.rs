@@ -3,6 +3,7 @@
 pub mod api_client;
 mod connector;
 mod egress;
+mod patient;
 pub mod settings;
 pub mod stream_client;
 pub mod tls;

@@ -11,6 +11,8 @@ pub(super) enum Trouble {
     Renewing,
     /// The upstream refused the token, and the body is too long to have been kept.
     NotRepeatable,
+    /// The upstream refused the token, and there was no newer one in time.
+    RefusedAndNotRenewed,
     /// The upstream refused the renewed token too.
     RefusedTwice,
     /// No connection to the upstream.

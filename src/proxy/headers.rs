@@ -3,30 +3,27 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Headers of one connection, not of the message (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
     header::TE,
+    header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
 ];
 
 /// What a client says that is not for the upstream: credentials that are not its own, what a browser adds about
 /// pages (upstreams refuse foreign origins), what proxies before us say about themselves.
-const NOT_FOR_THE_UPSTREAM: [HeaderName; 11] = [
+const NOT_FOR_THE_UPSTREAM: [HeaderName; 7] = [
     header::AUTHORIZATION,
     header::COOKIE,
     header::EXPECT,
     header::FORWARDED,
     header::ORIGIN,
     header::REFERER,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-proto"),
     HeaderName::from_static("x-real-ip"),
 ];
 
@@ -47,6 +44,7 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, host: HeaderValue, authoriza
         headers.remove(name);
     }
     remove_prefixed(headers, "sec-");
+    remove_prefixed(headers, "x-forwarded-");
     headers.insert(header::HOST, host);
     headers.insert(header::AUTHORIZATION, authorization);
 }

@@ -57,6 +57,9 @@ impl Body for Relay {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         let this = &mut *self;
+        if this.ended {
+            return Poll::Ready(None);
+        }
         if let Some(events) = &mut this.events {
             events.draining = events.draining || events.drain.as_mut().poll(context).is_ready();
             if events.draining && events.boundary.is_between() {
@@ -64,11 +67,14 @@ impl Body for Relay {
                 return Poll::Ready(None);
             }
         }
-        let frame = std::task::ready!(Pin::new(&mut this.upstream).poll_frame(context));
-        if let (Some(events), Some(Ok(frame))) = (&mut this.events, &frame)
-            && let Some(bytes) = frame.data_ref()
+        let mut frame = std::task::ready!(Pin::new(&mut this.upstream).poll_frame(context));
+        if let (Some(events), Some(Ok(frame))) = (&mut this.events, &mut frame)
+            && let Some(bytes) = frame.data_mut()
+            && let Some(whole) = events.boundary.pass(bytes)
+            && events.draining
         {
-            events.boundary.pass(bytes);
+            bytes.truncate(whole);
+            this.ended = true;
         }
         Poll::Ready(frame.map(|frame| frame.map_err(RelayError)))
     }

@@ -6,10 +6,12 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 /// The body of one request, kept while it is sent.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ struct Shared {
     /// More than `limit` bytes have passed, so the beginning is gone.
     overflowed: bool,
     ended: bool,
+    /// When a part of it last passed.
+    passed: Instant,
     /// Which sending may read; an earlier one is over.
     sending: u32,
 }
@@ -57,8 +61,16 @@ impl Kept {
             return Self { shared: None, length: Some(0) };
         }
         let length = incoming.size_hint().exact();
-        let shared =
-            Shared { incoming, chunks: Vec::new(), bytes: 0, limit, overflowed: false, ended: false, sending: 0 };
+        let shared = Shared {
+            incoming,
+            chunks: Vec::new(),
+            bytes: 0,
+            limit,
+            overflowed: false,
+            ended: false,
+            passed: Instant::now(),
+            sending: 0,
+        };
         Self { shared: Some(Arc::new(Mutex::new(shared))), length }
     }
 
@@ -82,6 +94,19 @@ impl Kept {
             frame.ok()?;
         }
         self.passed()
+    }
+
+    /// Waits until no part of the body has passed for `limit`.
+    pub(super) async fn rests_for(&self, limit: Duration) {
+        let mut end = Instant::now() + limit;
+        loop {
+            tokio::time::sleep_until(end).await;
+            let later = self.shared.as_ref().map_or(end, |shared| lock(shared).passed + limit);
+            if later <= end {
+                return;
+            }
+            end = later;
+        }
     }
 
     /// What has arrived so far; `None` if the beginning is gone.
@@ -108,6 +133,7 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 
 impl Shared {
     fn keep(&mut self, chunk: &Bytes) {
+        self.passed = Instant::now();
         self.bytes += chunk.len();
         if self.bytes > self.limit {
             self.overflowed = true;

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
+use hyper::ext::ReasonPhrase;
 
 use crate::model::callback::CallbackOutcome;
 use crate::model::time::in_words;
@@ -26,7 +27,7 @@ pub(super) type Asked<'a> = Option<&'a [u8]>;
 pub(super) fn trouble(trouble: &Trouble, upstream: &str, asked: Asked<'_>) -> Reply {
     let retry = match trouble {
         Trouble::SignInNeeded | Trouble::RefusedTwice => Some("60"),
-        Trouble::Renewing | Trouble::NotRepeatable => Some("5"),
+        Trouble::Renewing | Trouble::RefusedAndNotRenewed | Trouble::NotRepeatable => Some("5"),
         _ => None,
     };
     let (status, code, text) = match trouble {
@@ -47,6 +48,14 @@ pub(super) fn trouble(trouble: &Trouble, upstream: &str, asked: Asked<'_>) -> Re
             StatusCode::SERVICE_UNAVAILABLE,
             Code::TryAgain,
             format!("mcp-proxy cannot renew its token for {upstream} at the moment; it goes on trying. Try again soon"),
+        ),
+        Trouble::RefusedAndNotRenewed => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!(
+                "{upstream} refused the token, and mcp-proxy has no newer one yet; it goes on trying. Try again soon; if \
+                 this goes on, check at {upstream} that the signed-in user may use this server"
+            ),
         ),
         Trouble::NotRepeatable => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -86,6 +95,10 @@ pub(super) fn trouble(trouble: &Trouble, upstream: &str, asked: Asked<'_>) -> Re
     };
     if let Some(seconds) = retry {
         reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
+    // Clients that open an event stream show no body of a failure, but many show this line (RFC 9112 §4).
+    if let Ok(reason) = ReasonPhrase::try_from(text.into_bytes()) {
+        reply.extensions_mut().insert(reason);
     }
     reply
 }
@@ -220,6 +233,8 @@ mod tests {
             let reply = trouble(&Trouble::SignInNeeded, "alibaba", asked);
             assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(reply.headers()["retry-after"], "60");
+            let reason = reply.extensions().get::<ReasonPhrase>().unwrap();
+            assert!(String::from_utf8_lossy(reason.as_bytes()).contains("mcp-proxy login"));
             assert_eq!(body(&reply)["error"]["code"], -31_401);
         }
     }
@@ -231,6 +246,7 @@ mod tests {
             Trouble::Renewing,
             Trouble::NotRepeatable,
             Trouble::RefusedTwice,
+            Trouble::RefusedAndNotRenewed,
             Trouble::Connect("x".into()),
             Trouble::Broken("x".into()),
             Trouble::NoAnswer(std::time::Duration::from_secs(1)),

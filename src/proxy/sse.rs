@@ -15,9 +15,10 @@ impl EventBoundary {
         Self { line_is_empty: true, after_cr: false, between: true }
     }
 
-    /// More of the stream has passed.
-    pub(super) fn pass(&mut self, bytes: &[u8]) {
-        for byte in bytes {
+    /// More of the stream passes. Answers up to where `bytes` hold whole events, if any event ends in them.
+    pub(super) fn pass(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut whole = None;
+        for (at, byte) in bytes.iter().enumerate() {
             match byte {
                 b'\n' if self.after_cr => self.after_cr = false,
                 b'\n' | b'\r' => {
@@ -31,7 +32,11 @@ impl EventBoundary {
                     self.between = false;
                 }
             }
+            if self.between {
+                whole = Some(at + 1);
+            }
         }
+        whole
     }
 
     /// True between two events.
@@ -57,6 +62,19 @@ mod tests {
                 boundary.pass(b"d");
                 assert!(!boundary.is_between());
             }
+        }
+    }
+
+    #[test]
+    fn the_last_boundary_of_a_piece_is_found() {
+        for (piece, whole) in [
+            ("data: a", None),
+            ("a\n\ndata: b", Some("a\n\n")),
+            ("a\r\n\r\nb\r\n\r\ndata", Some("a\r\n\r\nb\r\n\r\n")),
+            ("a\r\rb", Some("a\r\r")),
+            ("a\n\n", Some("a\n\n")),
+        ] {
+            assert_eq!(EventBoundary::new().pass(piece.as_bytes()), whole.map(str::len), "{piece:?}");
         }
     }
 

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use tokio::sync::watch;
-use url::Url;
+use url::{Position, Url};
 
 use crate::model::server::McpServer;
 use crate::net::stream_client::{StreamClient, StreamError};
@@ -78,7 +78,7 @@ impl Upstream {
         let newer = self.tokens.newer_than(bearer.generation(), limits.token_wait).await;
         let newer = newer.map_err(|why| match why {
             Unavailable::SignInNeeded => Trouble::SignInNeeded,
-            Unavailable::Renewing => Trouble::RefusedTwice,
+            Unavailable::Renewing => Trouble::RefusedAndNotRenewed,
         })?;
         outgoing.headers.insert(header::AUTHORIZATION, newer.authorization().clone());
         let response = self.send_following(&mut outgoing, limits).await?;
@@ -95,8 +95,7 @@ impl Upstream {
         })
     }
 
-    /// Sends, and follows redirects that keep method and body and stay at the upstream (RFC 9110 §15.4.8, §15.4.9)
-    /// and within the server lists.
+    /// Sends, and follows redirects that keep method and body and stay at the upstream (RFC 9110 §15.4.8, §15.4.9).
     async fn send_following(
         &self,
         outgoing: &mut Outgoing<'_>,
@@ -105,13 +104,16 @@ impl Upstream {
         for _ in 0..=REDIRECTS {
             let response = self.send(outgoing, limits).await?;
             let Some(location) = redirect(&response) else { return Ok(response) };
-            let next = self.resolve(&outgoing.target, location)?;
             let keeps_method =
                 matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
-            if !keeps_method || self.decide(next.path()).is_err() {
-                return Err(Trouble::Redirect(format!("{}{}", self.settings.origin, next.path())));
+            let next = resolve(&outgoing.target, location);
+            let next = next.ok_or_else(|| Trouble::Redirect("an address that is none".to_owned()))?;
+            // The upstream may have let the client choose the target, so the server lists hold for it too.
+            let stays = self.settings.origin.is_same_origin(&next) && self.decide(next.path()).is_ok();
+            if !stays || !keeps_method {
+                return Err(Trouble::Redirect(bare(next)));
             }
-            outgoing.target = next;
+            outgoing.target = self.target(&next[Position::BeforePath..Position::AfterQuery])?;
         }
         Err(Trouble::Redirect("one address after another".to_owned()))
     }
@@ -126,7 +128,11 @@ impl Upstream {
         let sending = self.client.send(request);
         let answer = match limits.first_byte_timeout {
             None => sending.await,
-            Some(limit) => tokio::time::timeout(limit, sending).await.map_err(|_| Trouble::NoAnswer(limit))?,
+            // A long upload is no silence of the upstream: the limit counts from where the upload rests.
+            Some(limit) => tokio::select! {
+                answer = sending => answer,
+                () = outgoing.body.rests_for(limit) => return Err(Trouble::NoAnswer(limit)),
+            },
         };
         answer.map_err(|error| match error {
             StreamError::Connect(why) => Trouble::Connect(why),
@@ -143,20 +149,20 @@ impl Upstream {
             .build();
         built.map_err(|error| Trouble::Connect(error.to_string()))
     }
+}
 
-    /// Where at this upstream a redirect leads. One that leads away is a trouble, named without its query.
-    fn resolve(&self, from: &Uri, location: &HeaderValue) -> Result<Uri, Trouble> {
-        let base = Url::parse(&from.to_string()).ok();
-        let next = location.to_str().ok().and_then(|location| base?.join(location).ok());
-        let none = || Trouble::Redirect("an address that is none".to_owned());
-        let mut next = next.ok_or_else(none)?;
-        next.set_fragment(None);
-        if self.settings.origin.is_same_origin(&next) {
-            return next.as_str().parse().map_err(|_| none());
-        }
-        next.set_query(None);
-        Err(Trouble::Redirect(next.to_string()))
-    }
+/// Where a redirect leads.
+fn resolve(from: &Uri, location: &HeaderValue) -> Option<Url> {
+    Url::parse(&from.to_string()).ok()?.join(location.to_str().ok()?).ok()
+}
+
+/// A URL with nothing in it that may be secret.
+fn bare(mut url: Url) -> String {
+    url.set_query(None);
+    url.set_fragment(None);
+    // URLs that cannot have a user have none to remove.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.into()
 }
 
 /// The target of a redirect, if the answer is one.

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
+#![allow(clippy::print_stdout, reason = "what is skipped is printed by name")]
 
 pub mod person;
 pub mod prerequisites;
@@ -89,7 +90,14 @@ pub struct Proxy {
 /// What a test may touch inside a running daemon.
 pub struct Inside {
     pub health: mcp_proxy::observe::health::Health,
-    pub sign_in: mcp_proxy::daemon::sign_in::SignIn,
+    sign_in: Option<mcp_proxy::daemon::sign_in::SignIn>,
+}
+
+impl Inside {
+    /// The sign-in of the first upstream that has one.
+    pub fn sign_in(&self) -> &mcp_proxy::daemon::sign_in::SignIn {
+        self.sign_in.as_ref().expect("an upstream with a login")
+    }
 }
 
 impl Proxy {
@@ -117,7 +125,7 @@ impl Proxy {
         let inputs = Inputs { main_file, uid: 1000, ..Inputs::default() };
         let settings = config::load(&inputs).unwrap_or_else(|problems| panic!("{problems:?}")).settings;
         let daemon = Daemon::start(&settings, Arc::new(environment(sandbox)), clock, Purpose::Serve).await.unwrap();
-        let inside = Inside { health: daemon.health().clone(), sign_in: daemon.sign_ins()[0].clone() };
+        let inside = Inside { health: daemon.health().clone(), sign_in: daemon.sign_ins().first().cloned() };
         let (address, stop, mut tasks) = (daemon.address().unwrap(), CancellationToken::new(), JoinSet::new());
         let running = daemon.run(stop.clone());
         tasks.spawn(async move { running.await.expect("no part of the daemon ends by itself") });
@@ -126,7 +134,7 @@ impl Proxy {
 
     /// Signs in: the person allows on the page, the browser follows to the callback.
     pub async fn sign_in(&self, sandbox: &Sandbox) {
-        let mut begun = self.daemon.sign_in.begin().await.unwrap();
+        let mut begun = self.daemon.sign_in().begin().await.unwrap();
         let callback = sandbox.approve(begun.authorize_url()).unwrap();
         let path = callback.strip_prefix(&format!("http://{}", self.address)).expect("the callback leads here");
         let login = async {

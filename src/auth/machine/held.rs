@@ -16,6 +16,8 @@ pub(super) struct Held {
     renew: (Wall, Mono),
     /// True once the bearer was taken back.
     pub(super) withdrawn: bool,
+    /// True once the upstream refused the token.
+    pub(super) rejected: bool,
 }
 
 impl Held {
@@ -30,7 +32,7 @@ impl Held {
         let expires = life.map(on_both);
         let renew = on_both(renew_after(life, jitter));
         let withdrawn = expires.is_some_and(|(wall, _)| now.wall >= wall);
-        Self { expires, renew, withdrawn, credential }
+        Self { expires, renew, withdrawn, rejected: false, credential }
     }
 
     pub(super) fn is_expired(&self, now: Now) -> bool {

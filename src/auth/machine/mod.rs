@@ -11,6 +11,8 @@
 mod allowance;
 mod held;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;
@@ -31,8 +33,13 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The daemon started; this is the saved login, or why there is none to use.
-    Started(Result<Credential, String>),
+    /// The daemon started.
+    Started {
+        /// The saved login, or why there is none to use.
+        saved: Result<Credential, String>,
+        /// True if a renewal of it was cut off by a crash, so that its answer may be lost.
+        cut_off: bool,
+    },
     /// The time of [`Machine::sleep`] is over.
     Tick,
     /// The upstream refused the bearer of this generation, or it was found expired.
@@ -50,6 +57,8 @@ pub enum Event {
     Found(Credential),
     /// A save ended.
     SaveEnded(Result<(), String>),
+    /// The source of tokens has something new.
+    SourceChanged,
 }
 
 /// How a renewal ended.
@@ -81,11 +90,25 @@ pub struct Failure {
     pub maybe_processed: bool,
 }
 
+/// By what tokens are renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// By the grant's refresh token; without one a person has to sign in.
+    RefreshToken,
+    /// At will, by a source that needs no person.
+    AtWill,
+}
+
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Renew this credential; one renewal at a time.
-    Renew(Credential),
+    /// Renew; one renewal at a time.
+    Renew {
+        /// The credential to be renewed.
+        credential: Credential,
+        /// True if the upstream refused its token.
+        rejected: bool,
+    },
     /// Save this durably, then report [`Event::SaveEnded`].
     Save(Credential),
     /// Hand this token to the readers.
@@ -121,6 +144,7 @@ pub enum Trouble {
 /// The machine.
 #[derive(Debug)]
 pub struct Machine {
+    means: Means,
     jitter: Jitter,
     held: Option<Held>,
     generation: u64,
@@ -141,8 +165,9 @@ struct Retry {
 
 impl Machine {
     /// A machine that holds nothing; `seed` spreads its timing.
-    pub fn new(seed: u64, now: Now) -> Self {
+    pub fn new(means: Means, seed: u64, now: Now) -> Self {
         Self {
+            means,
             jitter: Jitter::new(seed),
             held: None,
             generation: 0,
@@ -159,12 +184,17 @@ impl Machine {
     pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Started(Err(reason)) => self.require_login(reason, &mut actions),
-            Event::Started(Ok(credential)) | Event::Found(credential) => self.adopt(credential, now, &mut actions),
+            Event::Started { saved: Err(reason), .. } => self.require_login(reason, &mut actions),
+            Event::Started { saved: Ok(credential), cut_off } => {
+                self.adopt(credential, now, &mut actions);
+                self.answer_lost = cut_off;
+            }
+            Event::Found(credential) => self.adopt(credential, now, &mut actions),
             Event::SignedIn(credential) => self.signed_in(credential, now, &mut actions),
             Event::Rejected(generation) => self.rejected(generation, now, &mut actions),
             Event::RenewalEnded { serial, outcome } => self.renewal_ended(serial, outcome, now, &mut actions),
             Event::SaveEnded(result) => self.save_ended(result, now, &mut actions),
+            Event::SourceChanged => self.source_changed(now),
             Event::Tick => {}
         }
         self.expire(now, &mut actions);
@@ -246,6 +276,14 @@ impl Machine {
             held.withdrawn = true;
             actions.push(Action::Withdraw(Unavailable::SignInNeeded));
         } else if held.is_expired(now) || self.rejections.take(now.mono) {
+            held.rejected = true;
+            held.renew_now(now);
+        }
+    }
+
+    fn source_changed(&mut self, now: Now) {
+        self.retry = None;
+        if let Some(held) = &mut self.held {
             held.renew_now(now);
         }
     }
@@ -320,7 +358,7 @@ impl Machine {
             return;
         }
         held.withdrawn = true;
-        let renewable = held.credential.grant.refresh_token.is_some();
+        let renewable = self.means == Means::AtWill || held.credential.grant.refresh_token.is_some();
         let without = match self.refused {
             None => Unavailable::Renewing,
             Some(_) => Unavailable::SignInNeeded,
@@ -347,12 +385,13 @@ impl Machine {
         };
         if due {
             self.renewing = true;
-            actions.push(Action::Renew(held.credential.clone()));
+            actions.push(Action::Renew { credential: held.credential.clone(), rejected: held.rejected });
         }
     }
 
     fn may_renew(&self) -> bool {
-        let renewable = self.held.as_ref().is_some_and(|held| held.credential.grant.refresh_token.is_some());
+        let by_token = |held: &Held| held.credential.grant.refresh_token.is_some();
+        let renewable = self.held.as_ref().is_some_and(|held| self.means == Means::AtWill || by_token(held));
         renewable && !self.renewing && self.refused.is_none()
     }
 }

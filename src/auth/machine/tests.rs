@@ -36,8 +36,8 @@ fn credential(serial: u64, obtained: u64, life: Option<u64>) -> Credential {
 }
 
 fn machine_with(credential: Credential, now: Now) -> Machine {
-    let mut machine = Machine::new(3, now);
-    machine.step(Event::Started(Ok(credential)), now);
+    let mut machine = Machine::new(Means::RefreshToken, 3, now);
+    machine.step(Event::Started { saved: Ok(credential), cut_off: false }, now);
     machine
 }
 
@@ -55,7 +55,7 @@ fn failed() -> RenewalOutcome {
 }
 
 fn renewals(actions: &[Action]) -> usize {
-    actions.iter().filter(|action| matches!(action, Action::Renew(_))).count()
+    actions.iter().filter(|action| matches!(action, Action::Renew { .. })).count()
 }
 
 fn published(actions: &[Action]) -> Option<u64> {
@@ -67,8 +67,8 @@ fn published(actions: &[Action]) -> Option<u64> {
 
 #[test]
 fn without_a_login_one_is_required_and_nothing_is_tried() {
-    let mut machine = Machine::new(1, at(0));
-    let actions = machine.step(Event::Started(Err("no login is saved".into())), at(0));
+    let mut machine = Machine::new(Means::RefreshToken, 1, at(0));
+    let actions = machine.step(Event::Started { saved: Err("no login is saved".into()), cut_off: false }, at(0));
     assert!(actions.contains(&Action::Withdraw(Unavailable::SignInNeeded)), "{actions:?}");
     assert!(actions.contains(&Action::Raise(Trouble::LoginRequired, "no login is saved".into())));
     assert_eq!(renewals(&machine.step(Event::Tick, at(100_000))), 0);
@@ -77,16 +77,16 @@ fn without_a_login_one_is_required_and_nothing_is_tried() {
 
 #[test]
 fn e1_a_good_saved_login_is_published_at_once() {
-    let mut machine = Machine::new(1, at(0));
-    let actions = machine.step(Event::Started(Ok(credential(1, 0, Some(10_800)))), at(60));
+    let mut machine = Machine::new(Means::RefreshToken, 1, at(0));
+    let actions = machine.step(Event::Started { saved: Ok(credential(1, 0, Some(10_800))), cut_off: false }, at(60));
     assert_eq!(published(&actions), Some(1));
     assert_eq!(renewals(&actions), 0);
 }
 
 #[test]
 fn an_expired_saved_login_is_renewed_and_not_published() {
-    let mut machine = Machine::new(1, at(0));
-    let actions = machine.step(Event::Started(Ok(credential(1, 0, Some(100)))), at(200));
+    let mut machine = Machine::new(Means::RefreshToken, 1, at(0));
+    let actions = machine.step(Event::Started { saved: Ok(credential(1, 0, Some(100))), cut_off: false }, at(200));
     assert_eq!((published(&actions), renewals(&actions)), (None, 1));
 }
 
@@ -196,8 +196,8 @@ fn a5_a_lost_answer_is_named_as_the_cause() {
 
 #[test]
 fn a6_unknown_lives_are_not_taken_for_expired() {
-    let mut machine = Machine::new(1, at(0));
-    let actions = machine.step(Event::Started(Ok(credential(1, 0, None))), at(10));
+    let mut machine = Machine::new(Means::RefreshToken, 1, at(0));
+    let actions = machine.step(Event::Started { saved: Ok(credential(1, 0, None)), cut_off: false }, at(10));
     assert_eq!((published(&actions), renewals(&actions)), (Some(1), 0));
     assert_eq!(renewals(&machine.step(Event::Tick, at(2000))), 0);
     assert_eq!(renewals(&machine.step(Event::Tick, at(2900))), 1);
@@ -283,4 +283,30 @@ fn a_server_that_asks_for_time_gets_it() {
     machine.step(Event::RenewalEnded { serial: 1, outcome: RenewalOutcome::Failed(busy) }, at(801));
     assert_eq!(renewals(&machine.step(Event::Tick, at(880))), 0);
     assert_eq!(renewals(&machine.step(Event::Tick, at(892))), 1);
+}
+
+#[test]
+fn a10_a_renewal_cut_off_by_a_crash_is_named_as_the_cause() {
+    let mut machine = Machine::new(Means::RefreshToken, 3, at(0));
+    machine.step(Event::Started { saved: Ok(credential(1, 0, Some(1000))), cut_off: true }, at(900));
+    let outcome = RenewalOutcome::Refused("invalid_grant".into());
+    let actions = machine.step(Event::RenewalEnded { serial: 1, outcome }, at(901));
+    let named = |action: &Action| matches!(action, Action::Raise(Trouble::LoginRequired, why) if why.contains("lost"));
+    assert!(actions.iter().any(named), "{actions:?}");
+}
+
+#[test]
+fn a_source_at_will_needs_no_person_and_is_asked_at_once() {
+    let mut machine = Machine::new(Means::AtWill, 3, at(0));
+    let mut blank = credential(0, 0, Some(0));
+    blank.grant.refresh_token = None;
+    let actions = machine.step(Event::Started { saved: Ok(blank), cut_off: false }, at(0));
+    assert_eq!((published(&actions), renewals(&actions)), (None, 1));
+    machine.step(Event::RenewalEnded { serial: 0, outcome: failed() }, at(0));
+    assert!(!machine.needs_login());
+    assert_eq!(renewals(&machine.step(Event::SourceChanged, at(0))), 1, "news end the waiting");
+    let actions = machine.step(Event::RenewalEnded { serial: 0, outcome: renewed("x", at(0), 60) }, at(0));
+    assert_eq!(published(&actions), Some(2));
+    let actions = machine.step(Event::Rejected(2), at(1));
+    assert!(matches!(actions.as_slice(), [Action::Renew { rejected: true, .. }]), "{actions:?}");
 }

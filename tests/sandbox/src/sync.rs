@@ -26,6 +26,7 @@ impl<T> Guarded<T> {
 pub(crate) struct OwnedTask(JoinHandle<()>);
 
 impl OwnedTask {
+    #[expect(clippy::disallowed_methods, reason = "the task is owned: it ends with this value")]
     pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(future))
     }

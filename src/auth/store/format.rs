@@ -3,9 +3,10 @@
 //! Only this file turns secrets into text and back.
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::auth::credential::{Binding, Credential, Grant};
+use crate::auth::store::seal::{CannotOpen, SealKey, Sealed};
 use crate::model::secret::Secret;
 use crate::model::time::Wall;
 
@@ -33,12 +34,24 @@ pub enum NotReadable {
         "it was written by a newer mcp-proxy (format version {0}, this program knows {VERSION}). Upgrade, or sign in again"
     )]
     Newer(u32),
+    /// It is encrypted and cannot be opened.
+    #[error(transparent)]
+    Closed(#[from] CannotOpen),
 }
 
 #[derive(Deserialize)]
 struct Head {
     format: String,
     version: u32,
+    sealed: Option<Sealed>,
+}
+
+/// What a sealed login looks like from outside.
+#[derive(Serialize)]
+struct Envelope {
+    format: &'static str,
+    version: u32,
+    sealed: Sealed,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,8 +79,29 @@ impl Drop for Saved {
     }
 }
 
-/// The text of a login.
-pub(super) fn write(credential: &Credential) -> Vec<u8> {
+/// The text of a login, sealed for the place `name` if there is a key.
+pub(super) fn write(
+    credential: &Credential,
+    key: Option<&SealKey>,
+    name: &str,
+) -> Result<Zeroizing<Vec<u8>>, getrandom::Error> {
+    let plain = write_plain(credential);
+    let Some(key) = key else { return Ok(plain) };
+    let envelope = Envelope { format: FORMAT, version: VERSION, sealed: key.seal(&plain, &context(name))? };
+    Ok(Zeroizing::new(serde_json::to_vec_pretty(&envelope).unwrap_or_default()))
+}
+
+/// What a sealed login is bound to.
+fn context(name: &str) -> String {
+    format!("{FORMAT}\0{VERSION}\0{name}")
+}
+
+/// True if the text is a sealed login.
+pub(super) fn is_sealed(text: &[u8]) -> bool {
+    serde_json::from_slice::<Head>(text).is_ok_and(|head| head.sealed.is_some())
+}
+
+fn write_plain(credential: &Credential) -> Zeroizing<Vec<u8>> {
     let Credential { binding, grant } = credential;
     let saved = Saved {
         format: FORMAT.to_owned(),
@@ -90,15 +124,14 @@ pub(super) fn write(credential: &Credential) -> Vec<u8> {
     // Strings and numbers always serialize, and a vector takes every byte.
     let _ = serde_json::to_writer_pretty(&mut text, &saved);
     text.push(b'\n');
-    text
+    Zeroizing::new(text)
 }
 
-/// Reads the text of a login.
+/// Reads the text of the login at the place `name`.
 ///
 /// # Errors
-/// When it is none that this program knows.
-pub(super) fn parse(text: &[u8]) -> Result<Credential, NotReadable> {
-    let damaged = |error: serde_json::Error| NotReadable::Damaged { line: error.line(), column: error.column() };
+/// When it is none that this program knows, or cannot be opened.
+pub(super) fn parse(text: &[u8], key: Option<&SealKey>, name: &str) -> Result<Credential, NotReadable> {
     let head: Head = serde_json::from_slice(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => NotReadable::OtherFormat,
         _ => damaged(error),
@@ -109,6 +142,17 @@ pub(super) fn parse(text: &[u8]) -> Result<Credential, NotReadable> {
     if head.version > VERSION {
         return Err(NotReadable::Newer(head.version));
     }
+    if let Some(sealed) = head.sealed {
+        return parse_plain(&sealed.open(key, &context(name))?);
+    }
+    parse_plain(text)
+}
+
+fn damaged(error: serde_json::Error) -> NotReadable {
+    NotReadable::Damaged { line: error.line(), column: error.column() }
+}
+
+fn parse_plain(text: &[u8]) -> Result<Credential, NotReadable> {
     let mut saved: Saved = serde_json::from_slice(text).map_err(damaged)?;
     Ok(Credential {
         binding: Binding {
@@ -143,7 +187,7 @@ mod tests {
             ("{\"format\":\"x\",\"version\":1}", "not a saved login"),
             ("{\"format\":\"mcp-proxy login\",\"version\":9}", "newer mcp-proxy (format version 9"),
         ] {
-            let error = parse(text.as_bytes()).unwrap_err().to_string();
+            let error = parse(text.as_bytes(), None, "x").unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");
             assert!(!error.contains("hunter2"));
         }

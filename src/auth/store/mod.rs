@@ -1,0 +1,211 @@
+//! Saved logins on disk: one file per upstream, site and application, written whole or not at all.
+//!
+//! A save writes a new file, syncs it, renames it over the old one and syncs the directory, so that after a
+//! crash at any point the old or the new login is there, whole. A renewal leaves a mark while it is under way, so
+//! that a crash between the server's answer and the disk is known afterwards. Nothing is deleted but by `logout`:
+//! what cannot be read is set aside.
+
+mod disk;
+mod format;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+pub use self::disk::{Observer, Step};
+pub use self::format::NotReadable;
+pub use self::seal::{CannotOpen, NotAKey, SealKey};
+use crate::auth::credential::Credential;
+use crate::auth::store::disk::Disk;
+use crate::model::time::Wall;
+use crate::model::upstream::UpstreamName;
+
+/// Where one login is saved.
+#[derive(Debug, Clone)]
+pub struct Store {
+    file: PathBuf,
+    lock: PathBuf,
+    /// Exists while a renewal is under way; holds the serial of the grant that is being renewed.
+    mark: PathBuf,
+    name: String,
+    key: Option<Arc<SealKey>>,
+    disk: Disk,
+}
+
+/// Why the saved login cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The system does not let us read the file.
+    #[error("cannot read the saved login {}: {source}. Make it readable for the user that runs mcp-proxy", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The file is not a saved login of a known format.
+    #[error("the saved login {} is not usable: {reason}", path.display())]
+    NotUsable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: NotReadable,
+    },
+}
+
+/// A save that did not work; the file that was there is untouched.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot save the login to {}: {step}: {source}", path.display())]
+pub struct SaveError {
+    path: PathBuf,
+    step: &'static str,
+    source: io::Error,
+}
+
+/// The lock that keeps two processes from renewing one grant; released on drop.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held for its lock, released by closing")] File);
+
+impl Store {
+    /// The place of the login of `upstream` at `site` with the OAuth application `client_name`, below
+    /// `state_dir`. Each has a file of its own, so that two instances never overwrite each other's.
+    pub fn new(state_dir: &Path, upstream: &UpstreamName, site: &str, client_name: &str) -> Self {
+        let name = format!("{upstream}.{}.{}", file_name_of(site), file_name_of(client_name));
+        let directory = state_dir.join("logins");
+        let beside = |ending: &str| directory.join(format!("{name}.{ending}"));
+        let (file, lock, mark) = (beside("json"), beside("lock"), beside("renewing"));
+        Self { file, lock, mark, name, key: None, disk: Disk::default() }
+    }
+
+    /// The same place, encrypted with `key` from the next save on. What is not encrypted yet is read all the same.
+    #[must_use]
+    pub fn sealed_with(self, key: Option<Arc<SealKey>>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// The same place, with an observer that is told of every step of a save.
+    #[must_use]
+    pub fn observed_by(self, observer: Observer) -> Self {
+        Self { disk: Disk::observed(observer), ..self }
+    }
+
+    /// The file itself.
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+
+    /// Reads the saved login; `None` if there is none. A file that others can read is made private.
+    ///
+    /// # Errors
+    /// When there is a file, but no usable login in it.
+    pub fn load(&self) -> Result<Option<Credential>, LoadError> {
+        let unreadable = |source| LoadError::Unreadable { path: self.file.clone(), source };
+        let mut file = match File::open(&self.file) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mode = file.metadata().map_err(unreadable)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            tracing::warn!(
+                file = %self.file.display(),
+                "the saved login could be read by other users (mode {:o}); it is private now. If it may have been \
+                 read, sign in again and revoke the old grant",
+                mode & 0o777
+            );
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(unreadable)?;
+        }
+        let mut text = Zeroizing::new(Vec::new());
+        file.read_to_end(&mut text).map_err(unreadable)?;
+        let not_usable = |reason| LoadError::NotUsable { path: self.file.clone(), reason };
+        format::parse(&text, self.key.as_deref(), &self.name).map(Some).map_err(not_usable)
+    }
+
+    /// Saves a login durably, in place of the one before. What cannot be read or opened, and a login for another
+    /// configuration, is set aside first.
+    ///
+    /// # Errors
+    /// When any step fails; the old file is then still in place.
+    pub fn save(&self, credential: &Credential, now: Wall) -> Result<(), SaveError> {
+        let failed = |(step, source)| SaveError { path: self.file.clone(), step, source };
+        let directory = self.file.parent().unwrap_or(Path::new("/"));
+        Disk::create_directory(directory).map_err(|error| failed(("create the directory", error)))?;
+        let replaceable = match self.load() {
+            Ok(None) => true,
+            Ok(Some(old)) => old.binding.is_for_the_same(&credential.binding),
+            Err(LoadError::Unreadable { .. } | LoadError::NotUsable { .. }) => false,
+        };
+        if !replaceable {
+            self.set_aside(now).map_err(|error| failed(("set the old file aside", error)))?;
+        }
+        let text = format::write(credential, self.key.as_deref(), &self.name)
+            .map_err(|error| failed(("encrypt", io::Error::other(error.to_string()))))?;
+        self.disk.replace(&self.file, &text).map_err(failed)?;
+        // The renewal that brought this login, if one did, has arrived.
+        self.renewal_ended();
+        Ok(())
+    }
+
+    /// Marks durably that the grant with this serial is about to be renewed.
+    ///
+    /// # Errors
+    /// When the mark cannot be made; a renewal without it is possible, but a crash would not be explained.
+    pub fn renewal_begins(&self, serial: u64) -> io::Result<()> {
+        self.disk.replace(&self.mark, serial.to_string().as_bytes()).map_err(|(_, error)| error)
+    }
+
+    /// The renewal has ended, and nothing of its answer can be lost any more.
+    pub fn renewal_ended(&self) {
+        // A mark that stays costs one misleading sentence, should the login be refused later.
+        let _ = self.disk.remove(&self.mark);
+    }
+
+    /// The serial of a grant whose renewal a crash cut off: its answer may be lost.
+    pub fn unfinished_renewal(&self) -> Option<u64> {
+        std::fs::read_to_string(&self.mark).ok()?.parse().ok()
+    }
+
+    /// True if the file is encrypted; `None` if there is none.
+    pub fn is_sealed(&self) -> Option<bool> {
+        std::fs::read(&self.file).ok().map(|text| format::is_sealed(&text))
+    }
+
+    /// Moves the file out of the way, beside itself, and answers where it is now.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn set_aside(&self, now: Wall) -> io::Result<PathBuf> {
+        let mut name = self.file.clone().into_os_string();
+        name.push(format!(".kept-{}", now.unix_seconds()));
+        let kept = PathBuf::from(name);
+        std::fs::rename(&self.file, &kept)?;
+        Ok(kept)
+    }
+
+    /// Takes the lock if no other process has it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made. `None` if another process holds the lock.
+    pub fn try_lock(&self) -> io::Result<Option<Lock>> {
+        Disk::create_directory(self.lock.parent().unwrap_or(Path::new("/")))?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.lock)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock(file))),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// A text as part of a file name: letters, digits, `-` and `_` stay, everything else is percent-encoded.
+fn file_name_of(text: &str) -> String {
+    const KEEP: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+    percent_encoding::utf8_percent_encode(text, KEEP).to_string()
+}

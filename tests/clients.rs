@@ -1,0 +1,236 @@
+//! Software that other people wrote, unchanged, through the daemon: every official MCP client on every transport
+//! that it has, signed in, without a login, and while its token is taken away.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
+
+#[path = "clients_suite/drivers.rs"]
+mod drivers;
+#[path = "clients_suite/rust_sdk.rs"]
+mod rust_sdk;
+mod support;
+
+use drivers::{Client, Transport, run};
+use mcp_proxy_sandbox::{Cloud, Sandbox};
+use support::{Proxy, sandbox};
+
+/// The local URL of `sandbox-tools`.
+fn url(proxy: &Proxy, sandbox: &Sandbox, transport: Transport) -> String {
+    let server = sandbox.servers().into_iter().find(|server| server.name == "sandbox-tools").unwrap();
+    let path = match transport {
+        Transport::Streamable => server.mcp_path,
+        Transport::Sse => server.sse_path,
+    };
+    format!("http://{}{path}", proxy.address)
+}
+
+/// All cases of the driver; only what the transport or the revision does not have may be left out.
+async fn every_case_passes(client: Client, transport: Transport) {
+    let sandbox = sandbox().await;
+    let proxy = Proxy::signed_in(&sandbox).await;
+    let Some(report) = run(client, transport, &url(&proxy, &sandbox, transport), &[]).await else { return };
+    let has_sessions = transport == Transport::Streamable && client.era() == "legacy";
+    let left_out: &[&str] = if has_sessions || client == Client::LangChain { &[] } else { &["resume", "terminate"] };
+    assert_eq!(report.skipped, left_out, "{}", report.text);
+    assert!(report.passed.len() >= 2, "{}", report.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v1_over_streamable_http() {
+    every_case_passes(Client::TypeScriptV1, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v1_over_sse() {
+    every_case_passes(Client::TypeScriptV1, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v2_legacy_over_streamable_http() {
+    every_case_passes(Client::TypeScriptV2Legacy, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v2_legacy_over_sse() {
+    every_case_passes(Client::TypeScriptV2Legacy, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v2_auto_over_streamable_http() {
+    every_case_passes(Client::TypeScriptV2Auto, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v1_over_streamable_http() {
+    every_case_passes(Client::PythonV1, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v1_over_sse() {
+    every_case_passes(Client::PythonV1, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v2_legacy_over_streamable_http() {
+    every_case_passes(Client::PythonV2Legacy, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v2_legacy_over_sse() {
+    every_case_passes(Client::PythonV2Legacy, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v2_auto_over_streamable_http() {
+    every_case_passes(Client::PythonV2Auto, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn langchain_over_streamable_http() {
+    every_case_passes(Client::LangChain, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn langchain_over_sse() {
+    every_case_passes(Client::LangChain, Transport::Sse).await;
+}
+
+/// The person reads how to sign in, and the client starts no sign-in of its own.
+async fn without_a_login_its_person_reads_how_to_sign_in(client: Client, transport: Transport) {
+    let sandbox = sandbox().await;
+    let proxy = Proxy::start(&sandbox).await;
+    let case = ["--case", "sign_in_needed", "--expect", "mcp-proxy login"];
+    let Some(report) = run(client, transport, &url(&proxy, &sandbox, transport), &case).await else { return };
+    assert_eq!(report.passed, ["sign_in_needed"], "{}", report.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v1_without_a_login() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::TypeScriptV1, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v2_legacy_without_a_login() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::TypeScriptV2Legacy, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v2_auto_without_a_login() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::TypeScriptV2Auto, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v1_without_a_login() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::PythonV1, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v2_legacy_without_a_login() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::PythonV2Legacy, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v2_auto_without_a_login() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::PythonV2Auto, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn langchain_without_a_login() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::LangChain, Transport::Streamable).await;
+}
+
+// HTTP+SSE opens with a GET, to which no JSON-RPC error can be the answer. These clients show the reason phrase; the
+// TypeScript SDKs show the number of the status alone.
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v1_without_a_login_over_sse() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::PythonV1, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v2_legacy_without_a_login_over_sse() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::PythonV2Legacy, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn langchain_without_a_login_over_sse() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::LangChain, Transport::Sse).await;
+}
+
+/// Cases that ask one thing after another, and hold a stream open meanwhile.
+const ONE_AFTER_ANOTHER: [&str; 7] = ["tools", "echo", "progress", "large", "resource", "reconnect", "prompt"];
+
+fn only<'a>(cases: &[&'a str]) -> Vec<&'a str> {
+    cases.iter().flat_map(|case| ["--case", case]).collect()
+}
+
+fn calls(cloud: &Cloud) -> u64 {
+    cloud.counts().mcp_calls.values().sum()
+}
+
+/// After each tool call, the token is revoked that it was made with.
+async fn revocations_are_not_noticed(client: Client, transport: Transport) {
+    let sandbox = sandbox().await;
+    let proxy = Proxy::signed_in(&sandbox).await;
+    let cloud = sandbox.cloud();
+    let revoking = async {
+        let mut seen = 0;
+        loop {
+            let more = |counts: &mcp_proxy_sandbox::Counts| counts.mcp_calls.values().sum::<u64>() > seen;
+            if cloud.wait_until(more, support::PATIENCE).await.is_some() {
+                seen = calls(&cloud);
+                cloud.revoke_access_tokens();
+            }
+        }
+    };
+    let (url, flow) = (url(&proxy, &sandbox, transport), only(&ONE_AFTER_ANOTHER));
+    let report = tokio::select! {
+        report = run(client, transport, &url, &flow) => report,
+        () = revoking => unreachable!("it revokes for ever"),
+    };
+    let Some(report) = report else { return };
+    assert_eq!(report.passed, ONE_AFTER_ANOTHER, "{}", report.text);
+    let counts = cloud.counts();
+    assert!(counts.gateway_unauthorized >= 3 && counts.refreshes >= 3, "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_does_not_notice_revocations() {
+    revocations_are_not_noticed(Client::TypeScriptV1, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_over_sse_does_not_notice_revocations() {
+    revocations_are_not_noticed(Client::TypeScriptV1, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_auto_does_not_notice_revocations() {
+    revocations_are_not_noticed(Client::PythonV2Auto, Transport::Streamable).await;
+}
+
+/// Tokens live for two seconds while the client works for longer.
+async fn expiries_are_not_noticed(client: Client, transport: Transport) {
+    let sandbox = sandbox().await;
+    let cloud = sandbox.cloud();
+    cloud.set_access_token_life(Some(2));
+    let proxy = Proxy::signed_in(&sandbox).await;
+    let flow = [&ONE_AFTER_ANOTHER[..], &["parallel", "cancel"]].concat();
+    let Some(report) = run(client, transport, &url(&proxy, &sandbox, transport), &only(&flow)).await else { return };
+    assert_eq!(report.passed, flow, "{}", report.text);
+    assert!(cloud.counts().refreshes >= 2, "{:?}", cloud.counts());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_auto_does_not_notice_expiries() {
+    expiries_are_not_noticed(Client::TypeScriptV2Auto, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_does_not_notice_expiries() {
+    expiries_are_not_noticed(Client::PythonV1, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_over_sse_does_not_notice_expiries() {
+    expiries_are_not_noticed(Client::PythonV1, Transport::Sse).await;
+}
