@@ -69,8 +69,9 @@ fn greet<'a>(
         if !missing.is_empty() && !prompt::is_possible() {
             say("Not signed in. Sign in with: mcp-proxy login");
         } else {
+            let ways = login::Ways { open_browser: settings.open_browser, callbacks: true };
             for sign_in in &missing {
-                match login::interactive(sign_in, settings.open_browser, &environment, &stop).await {
+                match login::interactive(sign_in, ways, &environment, &stop).await {
                     Ok(login::Ending::SignedIn) => {}
                     Ok(login::Ending::Stopped) => return Exit::Ok,
                     Err(error) => {
