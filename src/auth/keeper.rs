@@ -133,7 +133,9 @@ impl Keeper {
     }
 
     async fn tick(&mut self) {
-        if self.machine.needs_login()
+        // Another process may have signed in. A renewal that is under way goes first: it looks at the disk itself, and
+        // its answer must not be lost.
+        if self.renewal.is_none()
             && let Some(credential) = self.parts.custody.found()
         {
             self.step(Event::Found(credential)).await;
