@@ -18,6 +18,7 @@ use mcp_proxy::auth::credential::{Binding, Credential, Grant, TokenAnswer};
 use mcp_proxy::auth::endpoint::CodeExchange;
 use mcp_proxy::auth::flow::{Client, Delivery, Desk};
 use mcp_proxy::auth::machine::{Action, Event, RenewalOutcome};
+use mcp_proxy::auth::store::SealKey;
 use mcp_proxy::config::Inputs;
 use mcp_proxy::model::callback::Callback;
 use mcp_proxy::model::secret::Secret;
@@ -476,6 +477,10 @@ fn d5_debug_shows_no_secret() {
         source: "here".into(),
     };
     shows("ApiCredentials", &credentials);
+    let (key, text) = SealKey::generate().unwrap();
+    for shown in [format!("{key:?}"), format!("{text:?}")] {
+        assert!(!shown.contains(text.expose()), "{shown}");
+    }
     let environment = vec![("ALIBABA_CLOUD_ACCESS_KEY_SECRET".into(), SECRET.into())];
     shows("Inputs", &Inputs { environment, ..Inputs::default() });
 

@@ -9,14 +9,27 @@ mod support;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use mcp_proxy::auth::credential::{Binding, Credential, Expected, Grant};
+use mcp_proxy::auth::custody::{Custody, Login};
+use mcp_proxy::auth::endpoint::TokenEndpoint;
+use mcp_proxy::auth::keeper::{Keeper, Parts};
+use mcp_proxy::auth::store::Store;
 use mcp_proxy::daemon::sign_in::{Begun, SignInError, SignedIn};
+use mcp_proxy::model::secret::Secret;
+use mcp_proxy::model::time::Clock;
+use mcp_proxy::model::upstream::UpstreamName;
+use mcp_proxy::net::api_client::ApiClient;
+use mcp_proxy::observe::health::Health;
 use mcp_proxy_sandbox::{ApiFault, Consent, Sandbox, SignedInAs, TokenFault};
 use support::person::{authorize_url, follow, logins, sign_in};
 use support::prerequisites::{Need, clients, lacks};
 use support::program::{Program, bare, command, finish};
 use support::{PATIENCE, Proxy, config_text, environment, sandbox, state_dir};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 const REQUEST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
@@ -288,15 +301,17 @@ async fn a_second_interrupt_ends_a_login_whose_exchange_hangs() {
     cloud.fail_token(TokenFault::Hang, None);
     let mut login = Program::start(command(&sandbox, directory.path(), "", &["login", "--no-browser"]));
     let callback = sandbox.approve(&authorize_url(&mut login)).unwrap();
-    let browser = tokio::spawn(async move { follow_if_answered(&callback).await });
+    let mut browser = tokio::task::JoinSet::new();
+    browser.spawn(async move { follow_if_answered(&callback).await });
     cloud.wait_until(|counts| counts.token_calls == 1, PATIENCE).await.expect("the code is being exchanged");
     login.signal("INT");
     login.line("stopping: requests may finish");
-    let asked = std::time::Instant::now();
+    let clock = Clock::system();
+    let asked = clock.now().mono;
     login.signal("INT");
     assert_eq!(login.end().0, 75);
-    assert!(asked.elapsed().as_secs() < 2, "{:?}", asked.elapsed());
-    browser.abort();
+    let took = clock.now().mono.since(asked);
+    assert!(took.as_secs() < 2, "{took:?}");
 }
 
 /// Goes to an address of which no answer may ever come.
@@ -497,6 +512,95 @@ async fn a_login_after_a_revocation_is_taken_over_even_if_the_files_were_removed
     login();
     daemon.line("over");
     assert_eq!(follow(&echo).await.0, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_a_login_by_another_process_is_taken_over_although_the_old_one_is_good() {
+    let directory = state_dir();
+    let (name, clock) = (UpstreamName::parse("alibaba").unwrap(), Clock::system());
+    let store = Store::new(directory.path(), &name, "CN", "app");
+    let login = |serial: u64, token: &str| Credential {
+        binding: Binding {
+            site: "CN".into(),
+            token_endpoint: "https://oauth.example/".into(),
+            account: None,
+            client_id: "1".into(),
+            client_name: "app".into(),
+            scope: "s".into(),
+        },
+        grant: Grant {
+            serial,
+            access_token: Secret::new(token),
+            refresh_token: Some(Secret::new("refresh")),
+            obtained_at: clock.now().wall,
+            expires_at: None,
+            refresh_expires_at: None,
+        },
+    };
+    store.save(&login(1, "old-token"), clock.now().wall).unwrap();
+    let (publisher, tokens) = mcp_proxy::token::slot(clock.clone());
+    let endpoint = Url::parse("https://oauth.example").unwrap();
+    let api = ApiClient::new(&mcp_proxy::net::Settings::default()).unwrap();
+    let (keeper, _handle) = Keeper::start(Parts {
+        name,
+        custody: Custody::Login(Arc::new(Login {
+            store: store.clone(),
+            expected: Expected {
+                site: "CN".into(),
+                token_endpoint: endpoint.to_string(),
+                client_name: "app".into(),
+                scope: "s".into(),
+            },
+            endpoint: TokenEndpoint::new(api, &endpoint),
+        })),
+        publisher,
+        health: Health::new(clock.clone()),
+        clock: clock.clone(),
+        seed: 1,
+    });
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(keeper.run(CancellationToken::new()));
+    let old = tokens.current().expect("the saved login is in use");
+
+    store.save(&login(2, "new-token"), clock.now().wall).unwrap();
+    let new = tokens.newer_than(old.generation(), Duration::from_secs(60)).await.expect("the new login is in use");
+    assert_eq!(new.authorization(), "Bearer new-token");
+}
+
+/// Runs a command in a pseudo-terminal and types the end of the input as soon as it asks.
+const END_OF_INPUT: &str = r#"
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+while b"Enter authorization code" not in seen:
+    seen += os.read(terminal, 4096)
+os.write(terminal, b"\x04")
+try:
+    while more := os.read(terminal, 4096):
+        seen += more
+except OSError:
+    pass
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_nobody_can_answer_any_more_ends() {
+    if lacks("a_login_that_nobody_can_answer_any_more_ends", Need::Python) {
+        return;
+    }
+    let (sandbox, directory) = (sandbox().await, state_dir());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let login = command(&sandbox, directory.path(), "", &["login", "--no-browser", "--port", &port]);
+    let mut python = Command::new("python3");
+    python.args(["-c", END_OF_INPUT]).arg(login.get_program()).args(login.get_args());
+    python.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(environment(&sandbox));
+    let (code, printed) = Program::start(python).end();
+    assert_eq!(code, 75, "{printed}");
+    assert!(printed.contains("the input has ended"), "{printed}");
 }
 
 /// A script for `BROWSER`, and the lines that it writes.

@@ -8,14 +8,16 @@ mod support;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::StatusCode;
 use http_body_util::BodyExt;
+use mcp_proxy::model::time::Clock;
 use mcp_proxy_sandbox::Sandbox;
 use support::person::{follow, logins, sign_in};
 use support::program::{Program, bare, command, finish};
 use support::{PATIENCE, post, sandbox, send, state_dir, whole};
+use tokio::task::JoinSet;
 
 const REQUEST: &str = r#"{"jsonrpc":"2.0","id":"a-7","method":"tools/list"}"#;
 const NOTIFICATION: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
@@ -349,17 +351,22 @@ async fn b4_without_terminal_and_login_nothing_is_asked_and_the_truth_is_served(
 async fn c10_signals_end_the_program_promptly_and_idle_streams_cleanly() {
     let (sandbox, directory) = (sandbox().await, state_dir());
     sign_in(&sandbox, directory.path(), &[]).await;
+    let clock = Clock::system();
     for signal in ["TERM", "INT"] {
         let mut running = Running::start(&sandbox, directory.path(), &[]);
         let request = http::Request::get("/lab/hold").header("host", running.address.to_string());
         let stream = send(running.address, request.body(http_body_util::Full::default()).unwrap()).await;
         assert_eq!(stream.status(), StatusCode::OK);
-        let asked = Instant::now();
+        let asked = clock.now().mono;
         running.program.signal(signal);
         let ended = tokio::time::timeout(PATIENCE, stream.into_body().collect()).await.expect("an end");
         ended.expect("a clean end, not a broken stream");
         let (code, printed) = running.program.end();
-        assert!(asked.elapsed() < Duration::from_secs(1), "{signal}: {:?}", asked.elapsed());
+        assert!(
+            clock.now().mono.since(asked) < Duration::from_secs(1),
+            "{signal}: {:?}",
+            clock.now().mono.since(asked)
+        );
         assert_eq!(code, 0, "{signal}: {printed}");
         assert!(!printed.contains("ERROR") && !printed.contains("WARN"), "{printed}");
     }
@@ -369,13 +376,13 @@ async fn c10_signals_end_the_program_promptly_and_idle_streams_cleanly() {
 async fn a_request_under_way_is_finished_and_a_second_signal_does_not_wait_for_it() {
     let (sandbox, directory) = (sandbox().await, state_dir());
     sign_in(&sandbox, directory.path(), &[]).await;
-    let cloud = sandbox.cloud();
+    let (cloud, clock, mut asking) = (sandbox.cloud(), Clock::system(), JoinSet::new());
     for (path, signals) in [("/lab/slow?ms=500", 1), ("/lab/slow?ms=60000", 2)] {
         let mut running = Running::start(&sandbox, directory.path(), &[]);
         running.program.line("Available Servers:");
         let before = cloud.counts().gateway_requests;
         let (address, body) = (running.address, post(running.address, path, REQUEST));
-        let asking = tokio::spawn(async move {
+        asking.spawn(async move {
             let stream = tokio::net::TcpStream::connect(address).await.unwrap();
             let (mut sender, connection) =
                 hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await.unwrap();
@@ -385,14 +392,14 @@ async fn a_request_under_way_is_finished_and_a_second_signal_does_not_wait_for_i
         cloud.wait_until(|counts| counts.gateway_requests > before, PATIENCE).await.expect("it is under way");
         running.program.signal("TERM");
         running.program.line("stopping: requests may finish");
-        let asked = Instant::now();
+        let asked = clock.now().mono;
         if signals == 2 {
             running.program.signal("INT");
         }
         let (code, printed) = running.program.end();
         assert_eq!(code, 0, "{printed}");
-        assert!(asked.elapsed() < Duration::from_secs(2), "{path}: {:?}", asked.elapsed());
-        let answer = tokio::time::timeout(PATIENCE, asking).await.unwrap().unwrap();
+        assert!(clock.now().mono.since(asked) < Duration::from_secs(2), "{path}: {:?}", clock.now().mono.since(asked));
+        let answer = tokio::time::timeout(PATIENCE, asking.join_next()).await.unwrap().unwrap().unwrap();
         assert_eq!(answer.is_ok_and(|status| status == StatusCode::OK), signals == 1);
     }
 }

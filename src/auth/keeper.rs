@@ -183,7 +183,9 @@ impl Keeper {
                 }
                 self.step(Event::Found(saved)).await;
                 // A person may have signed in where the key is not at hand.
-                self.parts.store.encrypt_what_is_plain();
+                if let Some(store) = self.parts.custody.store() {
+                    store.encrypt_what_is_plain();
+                }
             }
             Sight::There(_) | Sight::Unknown => {}
         }

@@ -19,6 +19,15 @@ pub(super) enum Ending {
     Stopped,
 }
 
+/// The ways by which an answer may come, beside the keyboard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ways {
+    /// A browser may be opened.
+    pub(super) open_browser: bool,
+    /// Callbacks arrive in this process.
+    pub(super) callbacks: bool,
+}
+
 /// Signs in to every upstream, then ends.
 pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
     let settings = settings(loaded);
@@ -41,6 +50,7 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
             "Note: {error}. The browser will end on a page that this command cannot see; paste the address of that page here."
         ));
     }
+    let ways = Ways { open_browser: settings.open_browser, callbacks: daemon.not_listening().is_none() };
     let (stop, now) = (CancellationToken::new(), CancellationToken::new());
     let signals = match StopSignals::take() {
         Ok(signals) => signals,
@@ -55,7 +65,7 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
     let signing_in = async {
         let mut exit = Exit::Ok;
         for sign_in in &sign_ins {
-            match interactive(sign_in, settings.open_browser, &environment, &mut prompt, &stop).await {
+            match interactive(sign_in, ways, &environment, &mut prompt, &stop).await {
                 Ok(Ending::SignedIn) => {}
                 Ok(Ending::Stopped) => {
                     exit = Exit::TempFail;
@@ -87,7 +97,7 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
 /// Signs a person in to one upstream.
 pub(super) async fn interactive(
     sign_in: &SignIn,
-    open_browser: bool,
+    ways: Ways,
     environment: &Environment,
     prompt: &mut Option<Prompt>,
     stop: &CancellationToken,
@@ -96,8 +106,8 @@ pub(super) async fn interactive(
         begun = sign_in.begin() => begun?,
         () = stop.cancelled() => return Ok(Ending::Stopped),
     };
-    let browser = show(&begun, open_browser, environment);
-    match answered(begun, browser, prompt, stop).await? {
+    let browser = show(&begun, ways.open_browser, environment);
+    match answered(begun, browser, ways.callbacks, prompt, stop).await? {
         Some(signed_in) => {
             say("OAuth login successful!");
             congratulate(&signed_in);
@@ -150,6 +160,7 @@ fn show(begun: &Begun, open_browser: bool, environment: &Environment) -> Option<
 async fn answered(
     mut begun: Begun,
     browser: Option<Child>,
+    callbacks: bool,
     prompt: &mut Option<Prompt>,
     stop: &CancellationToken,
 ) -> Result<Option<SignedIn>, SignInError> {
@@ -182,7 +193,11 @@ async fn answered(
                     Ok(callback) => return begun.finish(callback).await.map(Some),
                     Err(error) => say(&format!("{error}.\nEnter authorization code or address:")),
                 },
-                None => *prompt = None,
+                None if callbacks => *prompt = None,
+                None => {
+                    say("Not signed in: the input has ended, and callbacks do not arrive here. Run it again to paste.");
+                    return Ok(None);
+                }
             },
         }
     }

@@ -77,6 +77,7 @@ fn greet<'a>(
         if !missing.is_empty() && !prompt::is_possible() {
             say("Not signed in. Sign in with: mcp-proxy login");
         } else if !missing.is_empty() {
+            let ways = login::Ways { open_browser: settings.open_browser, callbacks: true };
             let mut prompt = Prompt::begin_if_possible();
             for sign_in in &missing {
                 let signed_in = tokio::select! {
@@ -86,7 +87,7 @@ fn greet<'a>(
                 if signed_in {
                     continue;
                 }
-                match login::interactive(sign_in, settings.open_browser, &environment, &mut prompt, &stop).await {
+                match login::interactive(sign_in, ways, &environment, &mut prompt, &stop).await {
                     Ok(login::Ending::SignedIn) => {}
                     Ok(login::Ending::Stopped) => return Exit::Ok,
                     Err(error) => {

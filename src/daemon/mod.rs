@@ -96,7 +96,7 @@ impl Daemon {
         purpose: Purpose,
     ) -> Result<Self, StartError> {
         let kept = custody::kept(settings, custody::key(settings, &environment)?);
-        custody::encrypt_what_is_plain(&kept).await;
+        kept.iter().for_each(|kept| kept.store.encrypt_what_is_plain());
         let (listener, not_listening) = match (listener::bind(&settings.listen).await, purpose) {
             (Ok(listener), _) => (Some(listener), None),
             (Err(error), Purpose::SignInOnly) => (None, Some(error)),

@@ -29,6 +29,8 @@ use crate::token::Unavailable;
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// A `Retry-After` is followed up to this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// Why a login whose token is over needs a person.
+const NOTHING_TO_RENEW_WITH: &str = "the token has ended and the login has no refresh token";
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -273,7 +275,15 @@ impl Machine {
         }
         actions.push(Action::Clear(Trouble::LoginRequired));
         actions.push(Action::Clear(Trouble::RenewalFailing));
+        let is_over = held.withdrawn && !self.is_renewable(&held);
         self.held = Some(held);
+        if is_over {
+            self.require_login(NOTHING_TO_RENEW_WITH.to_owned(), actions);
+        }
+    }
+
+    fn is_renewable(&self, held: &Held) -> bool {
+        self.means == Means::AtWill || held.credential.grant.refresh_token.is_some()
     }
 
     /// Forgets the login, if it was removed: one that was never saved is merely not there yet.
@@ -389,14 +399,14 @@ impl Machine {
             return;
         }
         held.withdrawn = true;
-        let renewable = self.means == Means::AtWill || held.credential.grant.refresh_token.is_some();
         let without = match self.refused {
             None => Unavailable::Renewing,
             Some(_) => Unavailable::SignInNeeded,
         };
         actions.push(Action::Withdraw(without));
+        let renewable = self.held.as_ref().is_some_and(|held| self.is_renewable(held));
         if !renewable && self.refused.is_none() {
-            self.require_login("the token has ended and the login has no refresh token".to_owned(), actions);
+            self.require_login(NOTHING_TO_RENEW_WITH.to_owned(), actions);
         }
     }
 
@@ -421,8 +431,7 @@ impl Machine {
     }
 
     fn may_renew(&self) -> bool {
-        let by_token = |held: &Held| held.credential.grant.refresh_token.is_some();
-        let renewable = self.held.as_ref().is_some_and(|held| self.means == Means::AtWill || by_token(held));
+        let renewable = self.held.as_ref().is_some_and(|held| self.is_renewable(held));
         renewable && !self.renewing && self.refused.is_none()
     }
 }

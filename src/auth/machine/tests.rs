@@ -392,3 +392,14 @@ fn a_login_that_is_not_on_disk_yet_was_not_removed() {
     machine.step(Event::Removed, at(805));
     assert_eq!(machine.credential(), None);
 }
+
+#[test]
+fn a_login_without_a_refresh_token_that_ended_before_the_start_needs_a_person() {
+    let mut alone = credential(1, 0, Some(1000));
+    alone.grant.refresh_token = None;
+    let mut machine = Machine::new(Means::RefreshToken, 1, at(2000));
+    let actions = machine.step(Event::Started { saved: Ok(alone), cut_off: false }, at(2000));
+    assert!(actions.iter().any(|action| matches!(action, Action::Raise(Trouble::LoginRequired, _))), "{actions:?}");
+    assert!(actions.contains(&Action::Withdraw(Unavailable::SignInNeeded)), "{actions:?}");
+    assert!(machine.needs_login());
+}

@@ -158,7 +158,7 @@ impl Store {
         format::parse(&text, self.key.as_deref(), &self.name).map(Some).map_err(not_usable)
     }
 
-    /// Saves a login durably, in place of the one before. What cannot be read, and a login for another
+    /// Saves a login durably, in place of the one before. What cannot be read or opened, and a login for another
     /// configuration, is set aside first.
     ///
     /// # Errors
