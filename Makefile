@@ -4,7 +4,10 @@ CARGO ?= cargo
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint install-tools clean
+.PHONY: help build demo test properties soak lint install-tools clean
+
+# How long `make soak` runs, in seconds.
+SECONDS ?= 300
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -17,6 +20,12 @@ demo: ## run daemon and sandbox, sign in, and call a tool through them
 
 test: ## run every test, and say by name what ran
 	@tests/run
+
+properties: ## drive the token machine through 100,000 random sequences
+	PROPTEST_CASES=100000 $(CARGO) test --release --locked --package mcp-proxy --lib every_sequence
+
+soak: ## many clients, short tokens, every fault: make soak SECONDS=3600
+	SOAK_SECONDS=$(SECONDS) $(CARGO) test --locked --package mcp-proxy --test soak -- --nocapture
 
 lint: ## check format, clippy, documentation, licences and sources
 	$(CARGO) fmt --all --check

@@ -2,6 +2,7 @@
 //! browser where there is one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
+#![allow(clippy::disallowed_methods, reason = "a test has tasks and a clock of its own")]
 
 mod support;
 

@@ -2,6 +2,7 @@
 //! logins that are not usable, the end.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
+#![allow(clippy::disallowed_methods, reason = "a test has tasks and a clock of its own")]
 
 mod support;
 

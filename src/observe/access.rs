@@ -32,6 +32,8 @@ pub struct Record {
     client: Option<SocketAddr>,
     status: Option<StatusCode>,
     bytes: u64,
+    /// The answer has no end of its own: it goes on until the client leaves.
+    endless: bool,
     ending: Ending,
 }
 
@@ -41,12 +43,28 @@ impl Record {
         traffic.begin();
         let began = clock.now().mono;
         let path = path.to_owned();
-        Self { traffic, clock, began, method, path, client, status: None, bytes: 0, ending: Ending::ClientGone }
+        Self {
+            traffic,
+            clock,
+            began,
+            method,
+            path,
+            client,
+            status: None,
+            bytes: 0,
+            endless: false,
+            ending: Ending::ClientGone,
+        }
     }
 
     /// The answer's status is known.
     pub fn status(&mut self, status: StatusCode) {
         self.status = Some(status);
+    }
+
+    /// The answer goes on until the client leaves, which is then no failure.
+    pub fn endless(&mut self) {
+        self.endless = true;
     }
 
     /// So many more bytes of the answer's body were handed over.
@@ -67,7 +85,11 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let complete = self.ending == Ending::Complete;
+        let complete = match self.ending {
+            Ending::Complete => true,
+            Ending::ClientGone => self.endless,
+            Ending::UpstreamBroke => false,
+        };
         let good = self.status.is_some_and(|status| status.as_u16() < 400);
         self.traffic.end(complete && good);
         let duration = self.clock.now().mono.since(self.began);
@@ -108,5 +130,26 @@ impl fmt::Display for ShownClient {
             Some(client) => write!(f, " from {client}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(method: Method, mark: fn(&mut Record)) -> (u64, u64) {
+        let traffic = Arc::new(Traffic::default());
+        let mut record = Record::begin(traffic.clone(), Clock::system(), None, method, "/mcp");
+        record.status(StatusCode::OK);
+        mark(&mut record);
+        drop(record);
+        (traffic.counts().success, traffic.counts().error)
+    }
+
+    #[test]
+    fn leaving_an_endless_stream_is_no_failure() {
+        assert_eq!(counts(Method::GET, Record::endless), (1, 0));
+        assert_eq!(counts(Method::POST, |_| ()), (0, 1));
+        assert_eq!(counts(Method::GET, |record| (record.endless(), record.upstream_broke()).1), (0, 1));
     }
 }

@@ -90,9 +90,11 @@ async fn forward(
                 cors::allow(&mut answer.headers, origin);
             }
             record.status(answer.status);
-            let relay = match headers::is_event_stream(&answer.headers) {
-                true => Relay::event_stream(body, context.drain.clone()),
-                false => Relay::plain(body),
+            let relay = if headers::is_event_stream(&answer.headers) && listens(head) {
+                record.endless();
+                Relay::event_stream(body, context.drain.clone())
+            } else {
+                Relay::plain(body)
             };
             finished(Response::from_parts(answer, AnswerBody::relayed(relay, record)), &head.method)
         }
@@ -105,6 +107,12 @@ async fn forward(
             authored(reply::trouble(&trouble, name, asked.as_deref()), origin, &head.method, record)
         }
     }
+}
+
+/// True if the request listens for whatever comes, for as long as it lasts. When the daemon stops, such a stream ends
+/// at once; the stream that answers a call goes on until the answer is there, or the time is up.
+fn listens(head: &Parts) -> bool {
+    head.method == Method::GET || head.headers.get("mcp-method").is_some_and(|name| name == "subscriptions/listen")
 }
 
 /// Sends an answer of our own.

@@ -12,6 +12,7 @@ mod health_answer;
 mod local;
 mod pages;
 pub mod policy;
+mod refused;
 mod relay;
 mod replay;
 mod reply;

@@ -62,9 +62,9 @@ fn local(method: &Method, path: &str) -> Option<Local> {
 /// OAuth and OpenID discovery (RFC 8414, RFC 9728) in all three forms: at the root, with the path inserted, and
 /// with the well-known part appended to the path.
 fn discovery(path: &str) -> Option<Local> {
-    let (_, document) = path.split_once("/.well-known/")?;
-    let oauth = document.starts_with("oauth-") || document.starts_with("openid-configuration");
-    oauth.then_some(Local::NoOauthHere)
+    let documents = path.split("/.well-known/").skip(1);
+    let oauth = |document: &str| document.starts_with("oauth-") || document.starts_with("openid-configuration");
+    documents.into_iter().any(oauth).then_some(Local::NoOauthHere)
 }
 
 /// True if `path` is `mount` or below it, by whole segments.
@@ -90,6 +90,7 @@ mod tests {
             "/.well-known/openid-configuration",
             "/accounts/1/custom/a/id/b/mcp/.well-known/openid-configuration",
             "/accounts/1/custom/a/id/b/mcp/.well-known/oauth-authorization-server",
+            "/x/.well-known/y/.well-known/oauth-protected-resource",
             "/register",
             "/authorize",
             "/token",

@@ -15,6 +15,7 @@ use crate::net::stream_client::{StreamClient, StreamError};
 use crate::proxy::error::Trouble;
 use crate::proxy::headers;
 use crate::proxy::policy::Denied;
+use crate::proxy::refused::Refused;
 use crate::proxy::replay::{Kept, Sending};
 use crate::proxy::settings::{Settings, UpstreamSettings};
 use crate::token::{Bearer, Reader, Unavailable};
@@ -30,6 +31,7 @@ pub(super) struct Upstream {
     catalogue: watch::Receiver<Arc<[McpServer]>>,
     client: StreamClient<Sending>,
     host: HeaderValue,
+    refused: Refused,
 }
 
 /// A request as it goes to the upstream, ready to be sent more than once.
@@ -48,7 +50,7 @@ impl Upstream {
         client: StreamClient<Sending>,
     ) -> Result<Self, header::InvalidHeaderValue> {
         let host = HeaderValue::from_str(settings.authority().as_str())?;
-        Ok(Self { settings, tokens, catalogue, client, host })
+        Ok(Self { settings, tokens, catalogue, client, host, refused: Refused::default() })
     }
 
     /// Whether the server lists let a request for `path` pass.
@@ -74,6 +76,10 @@ impl Upstream {
         }
         // A 401 was not processed, so repeating is safe, once the token really is another one.
         drop(response);
+        let path = head.uri.path();
+        if self.refused.knows(path, bearer.generation()) {
+            return Err(Trouble::RefusedTwice);
+        }
         self.tokens.reject(bearer.generation());
         let newer = self.tokens.newer_than(bearer.generation(), limits.token_wait).await;
         let newer = newer.map_err(|why| match why {
@@ -83,7 +89,10 @@ impl Upstream {
         outgoing.headers.insert(header::AUTHORIZATION, newer.authorization().clone());
         let response = self.send_following(&mut outgoing, limits).await?;
         match response.status() {
-            StatusCode::UNAUTHORIZED => Err(Trouble::RefusedTwice),
+            StatusCode::UNAUTHORIZED => {
+                self.refused.remember(path, newer.generation());
+                Err(Trouble::RefusedTwice)
+            }
             _ => Ok(response),
         }
     }

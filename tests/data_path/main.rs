@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
 
+mod connections;
+mod doors;
 mod faults;
 mod headers;
+mod messages;
 mod redirects;
 mod streams;
 #[path = "../support/mod.rs"]

@@ -10,7 +10,7 @@ use mcp_proxy_sandbox::{Cloud, GatewayFault};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::support::{PATIENCE, Proxy, sandbox};
+use crate::support::{PATIENCE, Proxy, post, sandbox};
 use crate::wire::{CALL, Direct, Raw, asked, proxy_with};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -205,6 +205,18 @@ async fn c10_a_stop_ends_a_stream_after_the_event_that_is_being_sent() {
     };
     tokio::join!(proxy.stop(), reading);
     assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn c10_a_stop_lets_a_call_that_streams_its_answer_finish() {
+    let sandbox = sandbox().await;
+    let proxy = Proxy::signed_in(&sandbox).await;
+    let call = post(proxy.address, "/lab/sse?events=3&gap_ms=100", r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#);
+    let mut body = proxy.send(call).await.into_body();
+    let first = next(&mut body).await.unwrap().unwrap();
+    let (rest, _) = tokio::join!(body.collect(), proxy.stop());
+    let rest = rest.unwrap().to_bytes();
+    assert_eq!([&first[..], &rest].concat().windows(2).filter(|end| end == b"\n\n").count(), 3, "{rest:?}");
 }
 
 #[tokio::test]

@@ -21,18 +21,18 @@ impl Allowance {
         Self { left: BURST, since: now }
     }
 
-    /// Takes one if there is one.
-    pub(super) fn take(&mut self, now: Mono) -> bool {
+    /// Takes one; if there is none, answers when there will be.
+    pub(super) fn take(&mut self, now: Mono) -> Result<(), Mono> {
         let refills = u32::try_from(now.since(self.since).as_millis() / REFILL.as_millis()).unwrap_or(BURST);
         if refills > 0 {
             self.left = self.left.saturating_add(refills).min(BURST);
             self.since = now;
         }
         if self.left == 0 {
-            return false;
+            return Err(self.since.plus(REFILL));
         }
         self.left -= 1;
-        true
+        Ok(())
     }
 }
 
@@ -44,8 +44,9 @@ mod tests {
     fn a_burst_then_one_in_ten_seconds() {
         let at = |seconds| Mono::from_start(Duration::from_secs(seconds));
         let mut allowance = Allowance::new(at(0));
-        assert_eq!((0..100).filter(|_| allowance.take(at(1))).count(), 5);
-        assert_eq!((0..100).filter(|_| allowance.take(at(11))).count(), 1);
-        assert_eq!((0..100).filter(|_| allowance.take(at(1_000_000))).count(), 5);
+        assert_eq!((0..100).filter(|_| allowance.take(at(1)).is_ok()).count(), 5);
+        assert_eq!(allowance.take(at(2)), Err(at(10)));
+        assert_eq!((0..100).filter(|_| allowance.take(at(11)).is_ok()).count(), 1);
+        assert_eq!((0..100).filter(|_| allowance.take(at(1_000_000)).is_ok()).count(), 5);
     }
 }

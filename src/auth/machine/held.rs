@@ -50,6 +50,11 @@ impl Held {
     pub(super) fn renew_now(&mut self, now: Now) {
         self.renew = (now.wall, now.mono);
     }
+
+    /// Brings the renewal forward to `mono`, unless it is due before.
+    pub(super) fn renew_at(&mut self, mono: Mono) {
+        self.renew.1 = self.renew.1.min(mono);
+    }
 }
 
 fn left((wall, mono): (Wall, Mono), now: Now) -> Duration {

@@ -275,9 +275,14 @@ impl Machine {
             // Neither the upstream nor the authorization server takes it any more: say so at once.
             held.withdrawn = true;
             actions.push(Action::Withdraw(Unavailable::SignInNeeded));
-        } else if held.is_expired(now) || self.rejections.take(now.mono) {
-            held.rejected = true;
+            return;
+        }
+        held.rejected = true;
+        if held.is_expired(now) {
             held.renew_now(now);
+        } else {
+            // A generation is reported once, so a renewal that must not happen yet is made up for later.
+            held.renew_at(self.rejections.take(now.mono).err().unwrap_or(now.mono));
         }
     }
 

@@ -121,7 +121,7 @@ fn a_rejection_of_an_old_generation_changes_nothing() {
 }
 
 #[test]
-fn an_upstream_that_rejects_every_token_causes_no_storm() {
+fn a8_an_upstream_that_rejects_every_token_causes_no_storm() {
     let mut machine = machine_with(credential(1, 0, Some(10_000)), at(0));
     let mut count = 0;
     for second in 1..=600 {
@@ -309,4 +309,27 @@ fn a_source_at_will_needs_no_person_and_is_asked_at_once() {
     assert_eq!(published(&actions), Some(2));
     let actions = machine.step(Event::Rejected(2), at(1));
     assert!(matches!(actions.as_slice(), [Action::Renew { rejected: true, .. }]), "{actions:?}");
+}
+
+#[test]
+fn a_rejection_beyond_the_allowance_is_made_up_for() {
+    let mut machine = machine_with(credential(1, 0, Some(100_000)), at(0));
+    let mut count = 0;
+    let mut serve = |machine: &mut Machine, actions: Vec<Action>, now: u64| {
+        if renewals(&actions) == 1 {
+            count += 1;
+            let serial = machine.credential().unwrap().grant.serial;
+            machine.step(Event::RenewalEnded { serial, outcome: renewed("x", at(now), 100_000) }, at(now));
+        }
+        count
+    };
+    for _ in 0..6 {
+        let actions = machine.step(Event::Rejected(machine.generation), at(1));
+        serve(&mut machine, actions, 1);
+    }
+    // The sixth was one too many. It is not reported again, and not forgotten.
+    let wait = machine.sleep(at(1)).as_secs() + 1;
+    assert!(wait <= 10, "{wait}");
+    let actions = machine.step(Event::Tick, at(1 + wait));
+    assert_eq!(serve(&mut machine, actions, 1 + wait), 6);
 }

@@ -1,0 +1,162 @@
+//! What the documents say is so: flags, commands, exit codes, examples and links.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use mcp_proxy::config::{Inputs, load};
+
+const DOCUMENTS: [&str; 3] = ["README.md", "docs/CLIENTS.md", "CONTRIBUTING.md"];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
+}
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mcp-proxy")).args(args).env_clear().output().unwrap()
+}
+
+fn help() -> String {
+    String::from_utf8(run(&["--help"]).stdout).unwrap()
+}
+
+/// The fenced blocks of one language.
+fn blocks(document: &str, language: &str) -> Vec<String> {
+    let (mut found, mut inside) = (Vec::new(), None::<String>);
+    for line in read(document).lines() {
+        match (&mut inside, line.strip_prefix("```")) {
+            (None, Some(name)) if name == language => inside = Some(String::new()),
+            (Some(_), Some(_)) => found.extend(inside.take()),
+            (Some(block), None) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    found
+}
+
+/// Every command line of the shell examples that begins with `program`.
+fn commands(document: &str, program: &str) -> Vec<String> {
+    let lines: Vec<String> =
+        blocks(document, "sh").iter().flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    lines.into_iter().filter(|line| line.split_whitespace().next() == Some(program)).collect()
+}
+
+/// The first cells of the table under the heading that begin with a backquoted `prefix`, up to the first blank.
+fn first_cells(heading: &str, prefix: &str) -> BTreeSet<String> {
+    let readme = read("README.md");
+    let section = readme.split(&format!("\n## {heading}\n")).nth(1).expect(heading).split("\n## ").next().unwrap();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| "));
+    let words = cells.filter_map(|rest| rest.trim_start_matches('`').split([' ', '`']).next());
+    words.filter(|word| word.starts_with(prefix)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_table_has_every_flag_and_no_other() {
+    let help = help();
+    let known: BTreeSet<String> = help
+        .split_whitespace()
+        .filter(|word| word.starts_with("--"))
+        .map(str::to_owned)
+        .filter(|flag| !["--help", "--version"].contains(&flag.as_str()))
+        .collect();
+    assert_eq!(first_cells("Commands and flags", "--"), known);
+}
+
+#[test]
+fn the_table_has_every_command_and_no_other() {
+    let help = help();
+    let section = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let known: BTreeSet<String> = section
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect();
+    let mut named = first_cells("Commands and flags", "");
+    named.retain(|word| !word.starts_with("--") && word.chars().next().is_some_and(char::is_lowercase));
+    assert_eq!(named, known);
+}
+
+#[test]
+fn each_command_line_is_understood() {
+    let mut count = 0;
+    for document in DOCUMENTS {
+        for line in commands(document, "mcp-proxy") {
+            // Flags may stand with any command; this one does nothing but read them.
+            let words = line.split_whitespace().skip(1);
+            let mut args: Vec<&str> = words.filter(|word| !["serve", "login", "check-config"].contains(word)).collect();
+            args.push("check-config");
+            let output = run(&args);
+            assert!(output.status.success(), "{document}: {line}: {}", String::from_utf8_lossy(&output.stderr));
+            count += 1;
+        }
+    }
+    assert!(count >= 5, "only {count} examples were found");
+}
+
+#[test]
+fn each_make_target_exists() {
+    let makefile = read("Makefile");
+    for document in DOCUMENTS {
+        for line in commands(document, "make") {
+            let target = line.split_whitespace().nth(1).unwrap_or("help").to_owned();
+            assert!(makefile.lines().any(|line| line.starts_with(&format!("{target}:"))), "{document}: {line}");
+        }
+    }
+    assert!(!commands("README.md", "make").is_empty());
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let source = read("src/cli/exit.rs");
+    let codes = source.lines().filter_map(|line| line.split_once(" = ")?.1.strip_suffix(','));
+    let known: BTreeSet<String> = codes.filter(|code| code.parse::<u8>().is_ok()).map(str::to_owned).collect();
+    assert!(known.len() > 5, "{known:?}");
+    let mut named = first_cells("Exit codes", "");
+    named.retain(|word| word.parse::<u8>().is_ok());
+    assert_eq!(named, known);
+}
+
+#[test]
+fn links_lead_to_files_that_are_there() {
+    for document in DOCUMENTS {
+        let text = read(document);
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            if !target.is_empty() && !target.contains("://") {
+                let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+                let path = root.join(document).parent().unwrap().join(target);
+                assert!(path.exists(), "{document} links to {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn examples_of_configuration_are_correct() {
+    let examples = blocks("README.md", "toml");
+    assert!(!examples.is_empty());
+    for text in examples {
+        let directory = tempfile::tempdir().unwrap();
+        let main_file = directory.path().join("mcp-proxy.toml");
+        fs::write(&main_file, &text).unwrap();
+        let environment = vec![("HOME".into(), "/home/a".into())];
+        let loaded = load(&Inputs { main_file, environment, uid: 0, ..Inputs::default() });
+        assert!(loaded.is_ok(), "{text}: {:?}", loaded.err());
+    }
+}
+
+#[test]
+fn examples_in_json_are_json() {
+    for document in DOCUMENTS {
+        for text in blocks(document, "json") {
+            let parsed: Result<serde_json::Value, _> = serde_json::from_str(&text);
+            assert!(parsed.is_ok(), "{document}: {text}: {parsed:?}");
+        }
+    }
+}
