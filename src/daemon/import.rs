@@ -84,7 +84,7 @@ impl Kept {
                     let ours = self.store.path().to_owned();
                     return Err(ImportError::OursIsNewer { path: path.to_owned(), ours });
                 }
-                credential.grant.serial = ours.grant.serial.saturating_add(1);
+                credential.grant.serial = credential.grant.serial.max(ours.grant.serial.saturating_add(1));
             }
             Err(error) if !force => return Err(ImportError::OursIsUnusable(error)),
             Ok(None) | Err(_) => {}
@@ -143,7 +143,8 @@ fn credential(path: &Path, login: PeerLogin, expected: &Expected, now: Wall) -> 
             scope: expected.scope.clone(),
         },
         grant: Grant {
-            serial: 1,
+            // Numbered as sign-ins are, by time: a running daemon takes the higher number for the newer login.
+            serial: u64::try_from(now.unix_millis()).unwrap_or_default(),
             access_token: login.access_token,
             refresh_token: Some(login.refresh_token),
             obtained_at: obtained_at.min(now),

@@ -9,6 +9,7 @@
 //! * a credential is replaced by one with a higher serial only, and forgotten only when a person signed out.
 
 mod allowance;
+mod events;
 mod held;
 #[cfg(test)]
 mod properties;
@@ -18,11 +19,11 @@ mod tests;
 use std::time::Duration;
 
 use self::allowance::Allowance;
+pub use self::events::{Action, Event, Failure, Means, RenewalOutcome, Trouble};
 use self::held::Held;
-use crate::auth::credential::{Credential, TokenAnswer};
+use crate::auth::credential::Credential;
 use crate::auth::timing::{Jitter, wait_after};
-use crate::model::secret::Secret;
-use crate::model::time::{Mono, Now, Wall};
+use crate::model::time::{Mono, Now};
 use crate::token::Unavailable;
 
 /// The machine looks at the clocks at least this often, for the monotonic one stands still in suspend.
@@ -31,121 +32,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// Why a login whose token is over needs a person.
 const NOTHING_TO_RENEW_WITH: &str = "the token has ended and the login has no refresh token";
-
-/// What happened.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// The daemon started.
-    Started {
-        /// The saved login, or why there is none to use.
-        saved: Result<Credential, String>,
-        /// True if a renewal of it was cut off by a crash, so that its answer may be lost.
-        cut_off: bool,
-    },
-    /// The time of [`Machine::sleep`] is over.
-    Tick,
-    /// The upstream refused the bearer of this generation, or it was found expired.
-    Rejected(u64),
-    /// The renewal of the grant with this serial ended.
-    RenewalEnded {
-        /// The serial of the grant that was to be renewed.
-        serial: u64,
-        /// How it ended.
-        outcome: RenewalOutcome,
-    },
-    /// A person signed in.
-    SignedIn(Credential),
-    /// The store holds this credential, written by another process.
-    Found(Credential),
-    /// The saved login is gone from the store: a person signed out.
-    Removed,
-    /// A save ended.
-    SaveEnded(Result<(), String>),
-    /// The source of tokens has something new.
-    SourceChanged,
-}
-
-/// How a renewal ended.
-#[derive(Debug, Clone)]
-pub enum RenewalOutcome {
-    /// The server gave new tokens, asked for at `asked_at`.
-    Renewed {
-        /// The answer.
-        answer: TokenAnswer,
-        /// When the request was sent.
-        asked_at: Wall,
-    },
-    /// Another process had renewed already; this is its result.
-    Adopted(Credential),
-    /// It did not work this time.
-    Failed(Failure),
-    /// The server refuses for good (RFC 6749 §5.2): trying again makes no sense.
-    Refused(String),
-    /// Nothing was asked: a person had signed out.
-    Removed,
-}
-
-/// A failure that may pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What happened, for people.
-    pub reason: String,
-    /// How long the server asks to wait.
-    pub retry_after: Option<Duration>,
-    /// True if the server may have processed the request, so that its answer may be lost.
-    pub maybe_processed: bool,
-}
-
-/// By what tokens are renewed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Means {
-    /// By the grant's refresh token; without one a person has to sign in.
-    RefreshToken,
-    /// At will, by a source that needs no person.
-    AtWill,
-}
-
-/// What is to be done, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Renew; one renewal at a time.
-    Renew {
-        /// The credential to be renewed.
-        credential: Credential,
-        /// True if the upstream refused its token.
-        rejected: bool,
-    },
-    /// Save this durably, then report [`Event::SaveEnded`].
-    Save(Credential),
-    /// Hand this token to the readers.
-    Publish {
-        /// The number of the bearer.
-        generation: u64,
-        /// The access token.
-        token: Secret,
-        /// The end of its life on both clocks.
-        expires: Option<(Wall, Mono)>,
-    },
-    /// Say why there is nothing once the published bearer has expired.
-    Explain(Unavailable),
-    /// Take the bearer back.
-    Withdraw(Unavailable),
-    /// Something is wrong, for this reason. Raising again renews the reason.
-    Raise(Trouble, String),
-    /// It is over.
-    Clear(Trouble),
-}
-
-/// What can be wrong with a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
-    /// A person has to sign in.
-    LoginRequired,
-    /// Renewals fail; they are tried again.
-    RenewalFailing,
-    /// The newest tokens are not on disk; saving is tried again.
-    NotDurable,
-}
 
 /// The machine.
 #[derive(Debug)]

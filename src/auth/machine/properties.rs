@@ -9,8 +9,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::auth::credential::TokenAnswer;
 use crate::auth::credential::{Binding, Grant};
 use crate::auth::timing::LONGEST_WAIT;
+use crate::model::secret::Secret;
+use crate::model::time::Wall;
 
 /// More renewals than this within a minute are a storm: eight failures with growing waits, eleven rejections, and
 /// the renewals of tokens that live ten seconds.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
+use crate::auth::credential::TokenAnswer;
 use crate::auth::credential::{Binding, Grant};
+use crate::model::secret::Secret;
+use crate::model::time::Wall;
 
 const T0: i64 = 1_800_000_000;
 
