@@ -9,36 +9,17 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
-use tokio_util::sync::CancellationToken;
 
-use crate::model::callback::CallbackHandler;
-use crate::model::time::{Clock, Now};
 use crate::observe::access::Record;
-use crate::observe::health::Health;
-use crate::observe::traffic::Traffic;
-use crate::proxy::admit::{self, Doors};
+use crate::proxy::admit;
 use crate::proxy::body::AnswerBody;
+use crate::proxy::context::Context;
 use crate::proxy::relay::Relay;
 use crate::proxy::replay::Kept;
 use crate::proxy::reply::Reply;
 use crate::proxy::route::{Decision, route};
-use crate::proxy::settings::Settings;
 use crate::proxy::upstream::Upstream;
 use crate::proxy::{cors, headers, local, reply};
-
-/// What all requests of one listener share.
-pub(super) struct Context {
-    pub(super) settings: Settings,
-    pub(super) doors: Doors,
-    pub(super) mounts: Vec<Arc<Upstream>>,
-    pub(super) callbacks: CallbackHandler,
-    pub(super) health: Health,
-    pub(super) traffic: Arc<Traffic>,
-    pub(super) clock: Clock,
-    pub(super) started: Now,
-    /// Cancelled when the daemon stops: event streams end at their next boundary.
-    pub(super) drain: CancellationToken,
-}
 
 /// Answers one request.
 pub(super) async fn handle(

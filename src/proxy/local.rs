@@ -4,7 +4,7 @@ use http::Uri;
 
 use crate::model::callback::{Callback, CallbackOutcome};
 use crate::observe::health::Standing;
-use crate::proxy::handle::Context;
+use crate::proxy::context::Context;
 use crate::proxy::health_answer;
 use crate::proxy::reply::{self, Reply};
 use crate::proxy::route::Local;

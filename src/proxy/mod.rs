@@ -4,6 +4,7 @@
 
 mod admit;
 mod body;
+mod context;
 mod cors;
 mod error;
 pub mod handle;
