@@ -1,11 +1,15 @@
 //! One exchange with an upstream: send, and after a 401 renew once and send once more.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 use tokio::sync::watch;
 use url::{Position, Url};
@@ -20,6 +24,9 @@ use crate::proxy::replay::{Kept, Sending};
 use crate::proxy::settings::{Settings, UpstreamSettings};
 use crate::token::{Bearer, Reader, Unavailable};
 
+/// A refusal's body is read up to this many bytes and for this long.
+const LONGEST_USED_UP: usize = 16 * 1024;
+const LONGEST_USING_UP: Duration = Duration::from_secs(1);
 /// How many redirects of one request are followed.
 const REDIRECTS: usize = 3;
 
@@ -75,13 +82,13 @@ impl Upstream {
             return Ok(response);
         }
         // A 401 was not processed, so repeating is safe, once the token really is another one.
-        drop(response);
         let path = head.uri.path();
         if self.refused.knows(path, bearer.generation()) {
             return Err(Trouble::RefusedTwice);
         }
         self.tokens.reject(bearer.generation());
-        let newer = self.tokens.newer_than(bearer.generation(), limits.token_wait).await;
+        let newer = self.tokens.newer_than(bearer.generation(), limits.token_wait);
+        let (newer, ()) = tokio::join!(newer, use_up(response.into_body()));
         let newer = newer.map_err(|why| match why {
             Unavailable::SignInNeeded => Trouble::SignInNeeded,
             Unavailable::Renewing => Trouble::RefusedAndNotRenewed,
@@ -172,6 +179,21 @@ fn bare(mut url: Url) -> String {
     // URLs that cannot have a user have none to remove.
     let _ = url.set_username("").and_then(|()| url.set_password(None));
     url.into()
+}
+
+/// Reads a body that nobody needs, so that its connection can be used again; one that is long or slow is not worth it.
+async fn use_up(mut body: Incoming) {
+    let reading = async {
+        let mut left = LONGEST_USED_UP;
+        while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Past the limit the connection is closed with the body, which is all that happens without this.
+    let _ = tokio::time::timeout(LONGEST_USING_UP, reading).await;
 }
 
 /// The target of a redirect, if the answer is one.
