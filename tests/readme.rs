@@ -9,7 +9,8 @@ use std::process::{Command, Output};
 
 use mcp_proxy::config::{Inputs, load};
 
-const DOCUMENTS: [&str; 3] = ["README.md", "docs/CLIENTS.md", "CONTRIBUTING.md"];
+const DOCUMENTS: [&str; 6] =
+    ["README.md", "docs/ARCHITECTURE.md", "docs/CLIENTS.md", "docs/OPERATING.md", "docs/STATUS.md", "CONTRIBUTING.md"];
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
@@ -48,9 +49,9 @@ fn commands(document: &str, program: &str) -> Vec<String> {
 }
 
 /// The first cells of the table under the heading that begin with a backquoted `prefix`, up to the first blank.
-fn first_cells(heading: &str, prefix: &str) -> BTreeSet<String> {
-    let readme = read("README.md");
-    let section = readme.split(&format!("\n## {heading}\n")).nth(1).expect(heading).split("\n## ").next().unwrap();
+fn first_cells(document: &str, heading: &str, prefix: &str) -> BTreeSet<String> {
+    let text = read(document);
+    let section = text.split(&format!("\n## {heading}\n")).nth(1).expect(heading).split("\n## ").next().unwrap();
     let cells = section.lines().filter_map(|line| line.strip_prefix("| "));
     let words = cells.filter_map(|rest| rest.trim_start_matches('`').split([' ', '`']).next());
     words.filter(|word| word.starts_with(prefix)).map(str::to_owned).collect()
@@ -65,7 +66,7 @@ fn the_table_has_every_flag_and_no_other() {
         .map(str::to_owned)
         .filter(|flag| !["--help", "--version"].contains(&flag.as_str()))
         .collect();
-    assert_eq!(first_cells("Commands and flags", "--"), known);
+    assert_eq!(first_cells("README.md", "Commands and flags", "--"), known);
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn the_table_has_every_command_and_no_other() {
         .filter(|name| *name != "help")
         .map(str::to_owned)
         .collect();
-    let mut named = first_cells("Commands and flags", "");
+    let mut named = first_cells("README.md", "Commands and flags", "");
     named.retain(|word| !word.starts_with("--") && word.chars().next().is_some_and(char::is_lowercase));
     assert_eq!(named, known);
 }
@@ -88,16 +89,22 @@ fn each_command_line_is_understood() {
     let mut count = 0;
     for document in DOCUMENTS {
         for line in commands(document, "mcp-proxy") {
-            // Flags may stand with any command; this one does nothing but read them.
-            let words = line.split_whitespace().skip(1);
-            let mut args: Vec<&str> = words.filter(|word| !["serve", "login", "check-config"].contains(word)).collect();
-            args.push("check-config");
-            let output = run(&args);
-            assert!(output.status.success(), "{document}: {line}: {}", String::from_utf8_lossy(&output.stderr));
+            let mut args: Vec<&str> = line.split_whitespace().skip(1).collect();
+            if args.contains(&"generate") {
+                // It reads no configuration, and would make the file.
+                args.push("--help");
+                assert!(run(&args).status.success(), "{document}: {line}");
+            } else {
+                // Nothing happens without the configuration, which is read when the line was understood.
+                args.extend(["--config", "/no/such/file"]);
+                let said = String::from_utf8(run(&args).stderr).unwrap();
+                assert!(said.starts_with("mcp-proxy: /no/such/file: "), "{document}: {line}: {said}");
+                assert_eq!(said.lines().count(), 1, "{document}: {line}: {said}");
+            }
             count += 1;
         }
     }
-    assert!(count >= 5, "only {count} examples were found");
+    assert!(count >= 10, "only {count} examples were found");
 }
 
 #[test]
@@ -118,9 +125,39 @@ fn the_exit_codes_are_those_of_the_program() {
     let codes = source.lines().filter_map(|line| line.split_once(" = ")?.1.strip_suffix(','));
     let known: BTreeSet<String> = codes.filter(|code| code.parse::<u8>().is_ok()).map(str::to_owned).collect();
     assert!(known.len() > 5, "{known:?}");
-    let mut named = first_cells("Exit codes", "");
+    let mut named = first_cells("README.md", "Exit codes", "");
     named.retain(|word| word.parse::<u8>().is_ok());
     assert_eq!(named, known);
+}
+
+/// The texts in quotes that look like names of conditions, in the code of every file that raises one.
+fn raised(directory: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(raised(&path));
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        if !["health.raise(", "health.remind("].iter().any(|call| code.contains(call)) {
+            continue;
+        }
+        let quoted = code.lines().flat_map(|line| line.split('"').skip(1).step_by(2));
+        let is_name = |text: &&str| text.contains('-') && text.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        found.extend(quoted.filter(is_name).map(str::to_owned));
+    }
+    found
+}
+
+#[test]
+fn every_condition_is_documented_and_no_other() {
+    let raised = raised(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert!(raised.len() >= 4, "{raised:?}");
+    let mut named = first_cells("docs/OPERATING.md", "Conditions", "");
+    named.retain(|word| word.contains('-') && word.chars().any(char::is_alphabetic));
+    assert_eq!(named, raised);
 }
 
 #[test]

@@ -292,7 +292,8 @@ fn words(trouble: Trouble) -> (&'static str, &'static str) {
         Trouble::LoginRequired => ("login-required", SIGN_IN),
         Trouble::RenewalFailing => (
             "token-renewal-failing",
-            "It is tried again by itself; if it lasts, check the network and the proxy settings",
+            "It is tried again by itself; if it lasts, mend what is named here, such as the network, the proxy settings, or \
+             what gives the token",
         ),
         Trouble::NotDurable => (
             "token-not-durable",
