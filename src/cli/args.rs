@@ -11,7 +11,7 @@ use crate::config::text::Flags;
 /// AI applications talk plain MCP over HTTP to mcp-proxy; it holds the OAuth login that they cannot manage, adds
 /// the credential to every request, and keeps it fresh.
 #[derive(Debug, Parser)]
-#[command(name = "mcp-proxy", version, max_term_width = 100)]
+#[command(name = "mcp-proxy", version, max_term_width = 100, next_help_heading = "Configuration (any command)")]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
@@ -56,7 +56,7 @@ pub(super) struct Args {
     #[arg(long, global = true, value_name = "LIST")]
     blocked_servers: Option<String>,
 
-    /// Take the API credentials from this profile of the aliyun CLI.
+    /// Take the API credentials from this profile of the aliyun CLI [default: the one that the CLI picks].
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
 }
@@ -67,10 +67,13 @@ pub(super) enum Command {
     /// Serve until stopped; this is what happens without a command.
     Serve,
     /// Sign in, then end. A running mcp-proxy takes the new login over by itself.
-    Login,
-    /// Remove the saved login. A running mcp-proxy stops using it within two seconds.
     ///
-    /// The file is overwritten before it is removed. The grant itself lives on at the server until it ends, unless
+    /// With several upstreams, one sign-in after the other. Where no browser can be opened, open the URL that is shown
+    /// on any machine, and paste back the code or the address that the browser ends at.
+    Login,
+    /// Sign out: remove the saved logins.
+    ///
+    /// A running mcp-proxy stops using them within two seconds. Each file is overwritten before it is removed. The grant itself lives on at the server until it ends, unless
     /// it is revoked.
     Logout {
         /// Revoke the grant at the server first; if that does not work, the login is kept.
@@ -94,7 +97,7 @@ pub(super) enum Command {
     /// Say who is signed in, until when, and what the daemon on the configured port says.
     ///
     /// Reads the saved logins; needs no daemon and no network. Exit codes: 0 signed in; 75 signed in, but the running
-    /// daemon cannot serve; 77 a person has to sign in; 78 a saved login or the key for it cannot be used.
+    /// daemon is degraded; 77 a person has to sign in; 78 a saved login or the key for it cannot be used.
     Status {
         /// As JSON, for programs; docs/STATUS.md describes it.
         #[arg(long)]
@@ -117,9 +120,10 @@ pub(super) enum KeyCommand {
     },
     /// Encrypt the saved logins with another key.
     ///
-    /// Each file is replaced whole or not at all, so this can be interrupted and repeated.
+    /// Each file is replaced whole or not at all, so this can be interrupted and repeated. Afterwards give the daemon
+    /// the new key and restart it: until then it saves with the old one.
     Rotate {
-        /// The file with the new key.
+        /// The file with the new key, as `mcp-proxy key generate` made it.
         #[arg(long, value_name = "FILE")]
         new_key: PathBuf,
         /// The file with the key that the logins are encrypted with now [default: the configured key].

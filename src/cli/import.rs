@@ -57,6 +57,7 @@ pub(super) async fn run(
 fn choose<'a>(logins: &'a [Kept], upstream: Option<&str>) -> Result<&'a Kept, String> {
     let names: Vec<&str> = logins.iter().map(|login| login.upstream.as_str()).collect();
     match (logins, upstream) {
+        ([], _) => Err("no upstream needs a login: there is none to import for".to_owned()),
         ([only], None) => Ok(only),
         (_, None) => Err(format!("there are several upstreams; say for which: --upstream {}", names.join(" or "))),
         (_, Some(name)) => logins

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::auth::store::{KeyError, SealKey};
 use crate::cli::exit::Exit;
-use crate::cli::{error_line, kept, say, settings};
+use crate::cli::{error_line, kept, note_no_logins, say, settings};
 use crate::config::Loaded;
 use crate::daemon::Environment;
 use crate::daemon::custody::{self, Rotated};
@@ -46,12 +46,16 @@ pub(super) async fn rotate(loaded: &Loaded, environment: &Environment, new_key: 
         Ok(logins) => logins,
         Err(exit) => return exit,
     };
+    if logins.is_empty() {
+        note_no_logins(&logins);
+        return Exit::Ok;
+    }
     let mut exit = Exit::Ok;
     for login in &logins {
         let (name, file) = (&login.upstream, login.store.path().display());
         match login.rotate(key.clone()).await {
             Ok(Rotated::Done) => say(&format!("{name}: {file} is encrypted with the key {} now.", key.id())),
-            Ok(Rotated::Already) => say(&format!("{name}: {file} was encrypted with the key {} before.", key.id())),
+            Ok(Rotated::Already) => say(&format!("{name}: {file} was encrypted with the key {} already.", key.id())),
             Ok(Rotated::Nothing) => say(&format!("{name}: there is no saved login.")),
             Err(error) => {
                 error_line(&format!("{name}: {error}"));

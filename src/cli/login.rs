@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::exit::Exit;
 use crate::cli::prompt::Prompt;
-use crate::cli::{browser, error_line, prompt, say, settings};
+use crate::cli::{browser, error_line, note_no_logins, prompt, say, settings};
 use crate::config::Loaded;
 use crate::daemon::sign_in::{Begun, SignIn, SignInError, SignedIn};
 use crate::daemon::signals::StopSignals;
@@ -60,6 +60,7 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
         }
     };
     let sign_ins = daemon.sign_ins().to_vec();
+    note_no_logins(&sign_ins);
     let mut prompt = Prompt::begin_if_possible();
     let running = daemon.run(stop.clone());
     let signing_in = async {

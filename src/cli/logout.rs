@@ -1,7 +1,7 @@
 //! `mcp-proxy logout`: removes the saved logins, and ends them at the server if that is asked for.
 
 use crate::cli::exit::Exit;
-use crate::cli::{error_line, kept, say, settings};
+use crate::cli::{error_line, kept, note_no_logins, say, settings};
 use crate::config::Loaded;
 use crate::daemon::Environment;
 use crate::daemon::custody::{self, Kept, RemoveError};
@@ -25,6 +25,7 @@ pub(super) async fn run(loaded: &Loaded, environment: &Environment, revoke: bool
             return Exit::Config;
         }
     };
+    note_no_logins(&logins);
     let mut exit = Exit::Ok;
     for login in &logins {
         let name = &login.upstream;

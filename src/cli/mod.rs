@@ -130,6 +130,13 @@ fn kept(loaded: &Loaded, environment: &Environment) -> Result<Vec<Kept>, Exit> {
     }
 }
 
+/// Says so if no upstream has a login: a command that ends without a word looks as if it had done something.
+fn note_no_logins<T>(logins: &[T]) {
+    if logins.is_empty() {
+        say("No upstream needs a login: the tokens of all of them come from files or commands.");
+    }
+}
+
 /// The settings alone, for those who need nothing else.
 fn settings(loaded: &Loaded) -> &crate::config::settings::Settings {
     &loaded.settings

@@ -116,8 +116,8 @@ impl Login {
     }
 }
 
-const GIVE_KEY: &str = "Where systemd passes the key to the daemon, it is not here: name the key's file in \
-                        login.key_file, or look at /health. If the key is lost, sign in with: mcp-proxy login";
+const GIVE_KEY: &str = "Name the file of that key in login.key_file. If systemd passes the key, it does so to the daemon \
+                        alone: ask the daemon, at /health. If the key is lost, sign in with: mcp-proxy login";
 
 #[cfg(test)]
 pub(super) fn nobody() -> Login {
