@@ -71,10 +71,10 @@ pub(super) enum Command {
     /// With several upstreams, one sign-in after the other. Where no browser can be opened, open the URL that is shown
     /// on any machine, and paste back the code or the address that the browser ends at.
     Login,
-    /// Sign out: remove the saved logins. A running mcp-proxy stops using them within two seconds.
+    /// Sign out: remove the saved logins.
     ///
-    /// Each file is overwritten before it is removed. The grant itself lives on at the server until it ends, unless
-    /// it is revoked.
+    /// A running mcp-proxy stops using them within two seconds. Each file is overwritten before it is removed. The
+    /// grant itself lives on at the server until it ends, unless it is revoked.
     Logout {
         /// Revoke the grant at the server first; if that does not work, the login is kept.
         #[arg(long)]

@@ -28,8 +28,10 @@ use crate::auth::flow::Desk;
 use crate::config::settings::Settings;
 use crate::daemon::custody::GivenKeyError;
 use crate::daemon::sign_in::SignIn;
+use crate::daemon::wire::Wiring;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
+use crate::net::api_client::ApiClient;
 use crate::net::tls::TlsError;
 use crate::observe::health::Health;
 use crate::observe::traffic::Traffic;
@@ -105,7 +107,17 @@ impl Daemon {
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let redirect_uri = listener::redirect_uri(&settings.listen, address);
         let (health, desk) = (Health::new(clock.clone()), Desk::default());
-        let wired = wire::upstreams(settings, kept, &environment, &clock, &health, &desk, &redirect_uri)?;
+        let wiring = Wiring {
+            settings,
+            purpose,
+            environment: &environment,
+            clock: &clock,
+            health: &health,
+            desk: &desk,
+            redirect_uri: &redirect_uri,
+            api: ApiClient::new(&settings.net)?,
+        };
+        let wired = wiring.upstreams(&kept)?;
         let mounted = if purpose == Purpose::Serve { wired.mounted } else { Vec::new() };
         let catalogues = if purpose == Purpose::Serve { wired.catalogues } else { Vec::new() };
         let parts = Parts {

@@ -13,7 +13,7 @@ use crate::config::settings::{Auth, Settings};
 use crate::daemon::catalogue::{Catalogue, Listing};
 use crate::daemon::custody::Kept;
 use crate::daemon::sign_in::SignIn;
-use crate::daemon::{Environment, StartError};
+use crate::daemon::{Environment, Purpose, StartError};
 use crate::model::server::McpServer;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
@@ -31,57 +31,50 @@ pub(super) struct Wired {
     pub(super) listings: Vec<(UpstreamName, watch::Receiver<Listing>)>,
 }
 
-/// Wires the upstreams of the settings; `kept` are the saved logins of those that have one.
-pub(super) fn upstreams(
-    settings: &Settings,
-    kept: Vec<Kept>,
-    environment: &Environment,
-    clock: &Clock,
-    health: &Health,
-    desk: &Desk,
-    redirect_uri: &str,
-) -> Result<Wired, StartError> {
-    let api = ApiClient::new(&settings.net)?;
-    let mut wired = Wired {
-        mounted: Vec::new(),
-        keepers: Vec::new(),
-        sign_ins: Vec::new(),
-        catalogues: Vec::new(),
-        listings: Vec::new(),
-    };
-    let shared = Shared { settings, environment, clock, health, desk, redirect_uri, api };
-    for upstream in &settings.upstreams {
-        let (publisher, tokens) = token::slot(clock.clone());
-        let servers = match &upstream.auth {
-            Auth::AlibabaOauth(_) => {
-                let Some(kept) = kept.iter().find(|kept| kept.upstream == upstream.proxy.name) else { continue };
-                shared.login(kept, publisher, &mut wired)?
-            }
-            Auth::Source(source) => {
-                let custody = Custody::AtWill(Arc::new(AtWill::new(source.clone())));
-                let (keeper, _) = shared.keeper(&upstream.proxy.name, custody, publisher)?;
-                wired.keepers.push(keeper);
-                // Nobody lists the servers of such an upstream: rules by name stay undecided.
-                watch::channel(Arc::from([])).1
-            }
-        };
-        wired.mounted.push(Mounted { settings: upstream.proxy.clone(), tokens, catalogue: servers });
-    }
-    Ok(wired)
-}
-
 /// What all upstreams share.
-struct Shared<'a> {
-    settings: &'a Settings,
-    environment: &'a Environment,
-    clock: &'a Clock,
-    health: &'a Health,
-    desk: &'a Desk,
-    redirect_uri: &'a str,
-    api: ApiClient,
+pub(super) struct Wiring<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) purpose: Purpose,
+    pub(super) environment: &'a Environment,
+    pub(super) clock: &'a Clock,
+    pub(super) health: &'a Health,
+    pub(super) desk: &'a Desk,
+    pub(super) redirect_uri: &'a str,
+    pub(super) api: ApiClient,
 }
 
-impl Shared<'_> {
+impl Wiring<'_> {
+    /// Wires the upstreams of the settings; `kept` are the saved logins of those that have one. For a sign-in, sources
+    /// that need no person are left alone.
+    pub(super) fn upstreams(&self, kept: &[Kept]) -> Result<Wired, StartError> {
+        let mut wired = Wired {
+            mounted: Vec::new(),
+            keepers: Vec::new(),
+            sign_ins: Vec::new(),
+            catalogues: Vec::new(),
+            listings: Vec::new(),
+        };
+        for upstream in &self.settings.upstreams {
+            let name = &upstream.proxy.name;
+            let (publisher, tokens) = token::slot(self.clock.clone());
+            let servers = match &upstream.auth {
+                Auth::AlibabaOauth(_) => {
+                    let Some(kept) = kept.iter().find(|kept| kept.upstream == *name) else { continue };
+                    self.login(kept, publisher, &mut wired)?
+                }
+                Auth::Source(_) if self.purpose == Purpose::SignInOnly => continue,
+                Auth::Source(source) => {
+                    let custody = Custody::AtWill(Arc::new(AtWill::new(source.clone())));
+                    wired.keepers.push(self.keeper(name, custody, publisher)?.0);
+                    // Nobody lists the servers of such an upstream: rules by name stay undecided.
+                    watch::channel(Arc::from([])).1
+                }
+            };
+            wired.mounted.push(Mounted { settings: upstream.proxy.clone(), tokens, catalogue: servers });
+        }
+        Ok(wired)
+    }
+
     fn keeper(
         &self,
         name: &UpstreamName,

@@ -11,15 +11,20 @@ use crate::model::time::{Now, Wall};
 use crate::observe::health::Standing;
 use crate::observe::traffic::Counts;
 
-/// Answers the state: 200 when requests can be served, 503 when they cannot.
+/// Answers the state: 200 when the requests of every upstream can be served, 503 when some cannot. The times are
+/// those of the upstream whose token ends first, or has ended.
 pub(super) fn answer(standings: &[Standing], counts: Counts, started: Now, now: Now) -> (StatusCode, Value) {
     let nobody = Standing::default();
-    let standing = standings.first().unwrap_or(&nobody);
+    let usable = |standing: &Standing| {
+        standing.signed_in && Remaining::of(standing.expires_at, standing.signed_in, now.wall).is_valid()
+    };
+    let ends = |standing: &&Standing| (usable(standing), standing.expires_at.is_none(), standing.expires_at);
+    let standing = standings.iter().min_by_key(ends).unwrap_or(&nobody);
     let up = now.mono.since(started.mono);
     let access = Remaining::of(standing.expires_at, standing.signed_in, now.wall);
     // A refresh token whose end is not known counts as valid while the login does.
     let refresh = Remaining::of(standing.refresh_expires_at, standing.signed_in, now.wall);
-    let healthy = standing.signed_in && access.is_valid();
+    let healthy = !standings.is_empty() && standings.iter().all(usable);
     let resident = resident_megabytes();
     let mut answer = Map::new();
     let mut put = |key: &str, value: Value| answer.insert(key.to_owned(), value);
@@ -137,6 +142,16 @@ mod tests {
         assert_eq!(answer["refresh_token_expires_inh"], "8759h59m59s");
         assert_eq!(answer["requests"], json!({"total": 3, "active": 1, "success": 1, "error": 1}));
         assert!(answer["memory"]["sys_mb"].as_u64().unwrap() > 0);
+    }
+
+    #[test]
+    fn one_upstream_without_a_token_makes_it_degraded() {
+        let good = Standing { signed_in: true, expires_at: Some(at(10_800).wall), ..Standing::default() };
+        let endless = Standing { signed_in: true, ..Standing::default() };
+        let (status, both) = answer(&[endless.clone(), good.clone()], COUNTS, at(0), at(1));
+        assert_eq!((status, both["token_expires_in"].as_u64()), (StatusCode::OK, Some(10_799)));
+        let (status, one) = answer(&[good, Standing::default(), endless], COUNTS, at(0), at(1));
+        assert_eq!((status, one["token_status"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("none")));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub enum Event {
         /// True if a renewal of it was cut off by a crash, so that its answer may be lost.
         cut_off: bool,
     },
-    /// The time of [`Machine::sleep`] is over.
+    /// The time of [`Machine::sleep`](crate::auth::machine::Machine::sleep) is over.
     Tick,
     /// The upstream refused the bearer of this generation, or it was found expired.
     Rejected(u64),
