@@ -272,6 +272,7 @@ impl Keeper {
         self.standing.expires_at = held.and_then(|held| held.grant.expires_at);
         self.standing.refresh_expires_at = held.and_then(|held| held.grant.refresh_expires_at);
         let Parts { health, name, clock, .. } = &self.parts;
+        self.standing.next_renewal = self.machine.next_renewal(clock.now());
         match self.reminder.look(self.standing.refresh_expires_at, clock.now().wall) {
             Some(Reminded::Ending(reason)) => health.remind(LOGIN_EXPIRING, name.as_str(), &reason, SIGN_IN),
             Some(Reminded::Over) => health.clear(LOGIN_EXPIRING, name.as_str()),
@@ -285,6 +286,13 @@ impl Keeper {
 const LOGIN_EXPIRING: &str = "login-expiring";
 /// What a person can do about a login.
 const SIGN_IN: &str = "Sign in with: mcp-proxy login";
+
+/// What to do about a condition that a keeper raises; `None` for another name.
+pub fn remedy(condition: &str) -> Option<&'static str> {
+    let troubles = [Trouble::LoginRequired, Trouble::RenewalFailing, Trouble::NotDurable];
+    let known = troubles.map(words).into_iter().chain([(LOGIN_EXPIRING, SIGN_IN)]);
+    known.into_iter().find(|(name, _)| *name == condition).map(|(_, remedy)| remedy)
+}
 
 /// The name of a trouble as a condition, and what to do about it.
 fn words(trouble: Trouble) -> (&'static str, &'static str) {

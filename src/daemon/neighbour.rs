@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use url::Host;
 
 use crate::config::settings::Listen;
+use crate::model::time::Wall;
 use crate::observe::text::shown;
 
 /// How long the question may take altogether.
@@ -39,6 +40,12 @@ pub struct Reported {
     pub uptime: Option<Duration>,
     /// Requests that are open now.
     pub active_requests: Option<u64>,
+    /// When a token was last renewed.
+    pub last_renewal: Option<Wall>,
+    /// When the next renewal is due.
+    pub next_renewal: Option<Wall>,
+    /// The names of the conditions that are raised.
+    pub conditions: Vec<String>,
 }
 
 /// The address to ask at: the configured one, as it is reached from this machine. `None` for port 0, which is
@@ -81,6 +88,8 @@ fn read(answer: &[u8]) -> Neighbour {
         return other();
     }
     let seconds = |value: &Value| value.as_u64().map(Duration::from_secs);
+    let time = |value: &Value| value.as_i64().map(Wall::from_unix_seconds);
+    let conditions = health["conditions"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let uptime = health["uptime_seconds"].as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     Neighbour::Proxy(Reported {
         status,
@@ -88,6 +97,9 @@ fn read(answer: &[u8]) -> Neighbour {
         token_expires_in: seconds(&health["token_expires_in"]),
         uptime,
         active_requests: health["requests"]["active"].as_u64(),
+        last_renewal: time(&health["token_refreshes"]["last_refresh"]),
+        next_renewal: time(&health["token_refreshes"]["next_refresh"]),
+        conditions: conditions.map(|name| shown(name, &[])).collect(),
     })
 }
 

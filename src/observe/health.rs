@@ -41,6 +41,8 @@ pub struct Standing {
     pub renewal_failures: u64,
     /// When the last renewal succeeded.
     pub last_renewal: Option<Wall>,
+    /// When the next renewal is due.
+    pub next_renewal: Option<Wall>,
 }
 
 /// The conditions and standings of the whole daemon. Cheap to clone.

@@ -1,5 +1,6 @@
 //! `/health`: the state of the daemon, in the JSON that monitoring of `aliyun mcp-proxy` knows.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -13,7 +14,15 @@ use crate::observe::traffic::Counts;
 
 /// Answers the state: 200 when the requests of every upstream can be served, 503 when some cannot. The times are
 /// those of the upstream whose token ends first, or has ended.
-pub(super) fn answer(standings: &[Standing], counts: Counts, started: Now, now: Now) -> (StatusCode, Value) {
+///
+/// Of conditions only the names are said here, for everybody who reaches the port may ask.
+pub(super) fn answer(
+    standings: &[Standing],
+    conditions: &BTreeSet<&'static str>,
+    counts: Counts,
+    started: Now,
+    now: Now,
+) -> (StatusCode, Value) {
     let nobody = Standing::default();
     let usable = |standing: &Standing| {
         standing.signed_in && Remaining::of(standing.expires_at, standing.signed_in, now.wall).is_valid()
@@ -53,7 +62,11 @@ pub(super) fn answer(standings: &[Standing], counts: Counts, started: Now, now: 
     if let Some(last) = standing.last_renewal {
         refreshes["last_refresh"] = json!(last.unix_seconds());
     }
+    if let Some(next) = standing.next_renewal {
+        refreshes["next_refresh"] = json!(next.unix_seconds());
+    }
     put("token_refreshes", refreshes);
+    put("conditions", json!(conditions));
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Value::Object(answer))
 }
@@ -133,7 +146,7 @@ mod tests {
             refresh_expires_at: Some(at(31_536_000).wall),
             ..Standing::default()
         };
-        let (status, answer) = answer(&[standing], COUNTS, at(0), at(1));
+        let (status, answer) = answer(&[standing], &BTreeSet::new(), COUNTS, at(0), at(1));
         assert_eq!(status, StatusCode::OK);
         assert_eq!(answer["status"], "healthy");
         assert_eq!(answer["timestamp_iso"], "2027-01-15T08:00:01Z");
@@ -148,19 +161,20 @@ mod tests {
     fn one_upstream_without_a_token_makes_it_degraded() {
         let good = Standing { signed_in: true, expires_at: Some(at(10_800).wall), ..Standing::default() };
         let endless = Standing { signed_in: true, ..Standing::default() };
-        let (status, both) = answer(&[endless.clone(), good.clone()], COUNTS, at(0), at(1));
+        let (status, both) = answer(&[endless.clone(), good.clone()], &BTreeSet::new(), COUNTS, at(0), at(1));
         assert_eq!((status, both["token_expires_in"].as_u64()), (StatusCode::OK, Some(10_799)));
-        let (status, one) = answer(&[good, Standing::default(), endless], COUNTS, at(0), at(1));
+        let (status, one) = answer(&[good, Standing::default(), endless], &BTreeSet::new(), COUNTS, at(0), at(1));
         assert_eq!((status, one["token_status"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("none")));
     }
 
     #[test]
     fn without_a_usable_token_it_is_degraded() {
-        let (status, none) = answer(&[], COUNTS, at(0), at(1));
+        let (status, none) = answer(&[], &BTreeSet::from(["login-required"]), COUNTS, at(0), at(1));
+        assert_eq!(none["conditions"], json!(["login-required"]));
         assert_eq!((status, none["status"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("degraded")));
         assert_eq!(none["token_status"], "none");
         let expired = Standing { signed_in: true, expires_at: Some(at(1).wall), ..Standing::default() };
-        let (status, expired) = answer(&[expired], COUNTS, at(0), at(1));
+        let (status, expired) = answer(&[expired], &BTreeSet::new(), COUNTS, at(0), at(1));
         assert_eq!((status, expired["token_status"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("expired")));
         assert!(expired.get("token_expires_in").is_none());
     }

@@ -21,8 +21,9 @@ pub(super) async fn answer(local: Local, uri: &Uri, context: &Context) -> Reply 
 
 fn health(context: &Context) -> Reply {
     let standings: Vec<Standing> = context.health.standings().into_values().collect();
-    let now = context.clock.now();
-    let (status, answer) = health_answer::answer(&standings, context.traffic.counts(), context.started, now);
+    let conditions = context.health.conditions().iter().map(|condition| condition.name).collect();
+    let (counts, now) = (context.traffic.counts(), context.clock.now());
+    let (status, answer) = health_answer::answer(&standings, &conditions, counts, context.started, now);
     reply::json(status, answer.to_string().into_bytes())
 }
 

@@ -43,6 +43,10 @@ impl Held {
         self.expires.map(|at| left(at, now))
     }
 
+    pub(super) fn renewal_due(&self) -> Wall {
+        self.renew.0
+    }
+
     pub(super) fn renewal_in(&self, now: Now) -> Duration {
         left(self.renew, now)
     }

@@ -23,7 +23,7 @@ pub use self::events::{Action, Event, Failure, Means, RenewalOutcome, Trouble};
 use self::held::Held;
 use crate::auth::credential::Credential;
 use crate::auth::timing::{Jitter, wait_after};
-use crate::model::time::{Mono, Now};
+use crate::model::time::{Mono, Now, Wall};
 use crate::token::Unavailable;
 
 /// The machine looks at the clocks at least this often, for the monotonic one stands still in suspend.
@@ -114,6 +114,15 @@ impl Machine {
             Some(unsaved) => sleep.min(unsaved.at.since(now.mono)),
             None => sleep,
         }
+    }
+
+    /// When the next renewal is due, as far as one is.
+    pub fn next_renewal(&self, now: Now) -> Option<Wall> {
+        let held = self.held.as_ref().filter(|_| self.may_renew())?;
+        Some(match self.retry {
+            Some(retry) => now.wall.plus(retry.at.since(now.mono)),
+            None => held.renewal_due(),
+        })
     }
 
     /// The credential in use.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::auth::keeper;
 use crate::auth::store::Protection;
 use crate::cli::status::Report;
 use crate::cli::status::login::{Login, State};
@@ -80,6 +81,12 @@ fn of_daemon(report: &Report) -> Value {
             "token_expires_in": reported.token_expires_in.map(|left| left.as_secs()),
             "uptime": reported.uptime.map(|up| up.as_secs()),
             "active_requests": reported.active_requests,
+            "last_renewal": date(reported.last_renewal),
+            "next_renewal": date(reported.next_renewal),
+            "conditions": reported.conditions.iter().map(|name| json!({
+                "name": name,
+                "remedy": keeper::remedy(name),
+            })).collect::<Vec<_>>(),
         }),
         Neighbour::None | Neighbour::Other(_) => Value::Null,
     };
@@ -115,6 +122,9 @@ mod tests {
             token_expires_in: None,
             uptime: None,
             active_requests: None,
+            last_renewal: None,
+            next_renewal: None,
+            conditions: vec!["login-required".to_owned()],
         };
         let report = Report {
             now: Wall::from_unix_seconds(1_800_000_000),

@@ -87,6 +87,9 @@ mod tests {
                 token_expires_in: None,
                 uptime: None,
                 active_requests: None,
+                last_renewal: None,
+                next_renewal: None,
+                conditions: Vec::new(),
             })
         };
         for (states, daemon, exit) in [

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::auth::keeper;
 use crate::auth::store::Protection;
 use crate::cli::status::Report;
 use crate::cli::status::login::{Login, State, Tokens};
@@ -70,7 +71,8 @@ fn of_daemon(report: &Report) -> String {
     match &report.daemon {
         Neighbour::None => format!("daemon: nothing listens on {address}"),
         Neighbour::Other(what) => format!("daemon: something else listens on {address}: {what}"),
-        Neighbour::Proxy(Reported { status, token_status, token_expires_in, uptime, active_requests }) => {
+        Neighbour::Proxy(reported) => {
+            let Reported { status, token_status, token_expires_in, uptime, active_requests, .. } = reported;
             let mut text = format!("daemon: {address} is {status}, token {token_status}");
             if let Some(left) = token_expires_in {
                 let _ = write!(text, " for {}", in_words(*left));
@@ -80,6 +82,16 @@ fn of_daemon(report: &Report) -> String {
             }
             if let Some(active) = active_requests {
                 let _ = write!(text, ", {active} active");
+            }
+            if let Some(last) = reported.last_renewal {
+                let _ = write!(text, "\n  last renewal   {} ago", in_words(report.now.since(last)));
+            }
+            if let Some(next) = reported.next_renewal {
+                let _ = write!(text, "\n  next renewal   in {}", in_words(next.since(report.now)));
+            }
+            for condition in &reported.conditions {
+                let remedy = keeper::remedy(condition).unwrap_or("See the log of the daemon");
+                let _ = write!(text, "\n  condition      {condition}: {remedy}");
             }
             text
         }
