@@ -65,7 +65,7 @@ pub(super) async fn handle(
     let upstream = match route(&head.method, head.uri.path(), &context.mounts) {
         Decision::Forward(upstream) => upstream,
         Decision::Local(which) => {
-            return authored(local::answer(which, &head.uri, &context).await, origin, &head.method, record);
+            return authored(local::answer(which, &head, &context).await, origin, &head.method, record);
         }
         Decision::Refuse(denied) => return authored(reply::denied(&denied), origin, &head.method, record),
         Decision::NoUpstream => return authored(reply::no_upstream(), origin, &head.method, record),
