@@ -102,7 +102,7 @@ const MAX_LINES: usize = 400;
 const EXCUSED: &[(&str, &str)] = &[];
 
 /// Files that hold nothing but tests, each declared with `#[cfg(test)]`.
-const TEST_FILES: &[&str] = &["tests", "properties"];
+const TEST_FILES: &[&str] = &["tests", "properties", "table"];
 
 /// One file below `src/`.
 struct Source {

@@ -12,7 +12,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::Full;
 use mcp_proxy::auth::credential::{Binding, Credential, Expected, Grant};
 use mcp_proxy::auth::custody::{Custody, Login};
 use mcp_proxy::auth::endpoint::TokenEndpoint;
@@ -83,6 +84,11 @@ async fn b1_stray_callbacks_change_nothing_and_the_waiting_login_succeeds_afterw
     assert_eq!(sandbox.cloud().counts().token_calls, 0, "no code was sent anywhere");
 
     let callback = sandbox.approve(begun.authorize_url()).unwrap();
+    // What looks at the address before it follows it, as scanners of links do, uses nothing up.
+    let look =
+        Request::head(target(&callback)).header("host", proxy.address.to_string()).body(Full::default()).unwrap();
+    assert_eq!(support::whole(proxy.send(look).await).await.2, "");
+    assert_eq!(sandbox.cloud().counts().token_calls, 0);
     let ((status, _, page), ended) = arrive(&proxy, begun, &target(&callback)).await;
     ended.unwrap();
     assert!(status == StatusCode::OK && page.contains("Signed in"), "{page}");

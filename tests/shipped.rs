@@ -64,12 +64,26 @@ fn as_it_stands_the_example_changes_nothing() {
 
 #[test]
 fn with_every_example_in_force_it_is_correct() {
-    let text: String = example().lines().map(|line| format!("{}\n", uncommented(line).unwrap_or(line))).collect();
-    let settings = parse(&text);
-    assert_eq!(settings.listen, parse("").listen);
-    let ProxySettings { allowed_hosts, allowed_origins, .. } = settings.proxy.clone();
-    assert_eq!(settings.proxy, ProxySettings { allowed_hosts, allowed_origins, ..parse("").proxy });
-    assert_eq!(settings.net.connect_timeout, parse("").net.connect_timeout);
+    // Each kind of login has keys of its own, which the others refuse.
+    for (auth, of_others) in [
+        ("alibaba-oauth", ["token_file", "token_command"].as_slice()),
+        ("token-file", &["token_command"]),
+        ("token-command", &["token_file"]),
+    ] {
+        let is_of_others = |key: &str| of_others.iter().any(|other| key.starts_with(other));
+        let example = example();
+        let in_force = example.lines().map(|line| match uncommented(line) {
+            Some(key) if !is_of_others(key) => key,
+            _ => line,
+        });
+        let text: String = in_force.map(|line| format!("{line}\n")).collect();
+        let settings = parse(&text.replace("auth = \"alibaba-oauth\"", &format!("auth = \"{auth}\"")));
+        assert_eq!(settings.listen, parse("").listen);
+        let ProxySettings { allowed_hosts, allowed_origins, .. } = settings.proxy.clone();
+        assert_eq!(settings.proxy, ProxySettings { allowed_hosts, allowed_origins, ..parse("").proxy });
+        assert_eq!(settings.net.connect_timeout, parse("").net.connect_timeout);
+        assert_eq!(settings.upstreams[0].proxy.has_login, auth == "alibaba-oauth");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::credential::Credential;
 use crate::auth::custody::{Custody, Renewed};
-use crate::auth::machine::{Action, Event, Machine, RenewalOutcome, Trouble};
+use crate::auth::machine::{Action, Event, Machine, Means, RenewalOutcome, Trouble};
 use crate::auth::reminder::{Reminded, Reminder};
 use crate::auth::store::{Sight, Stamp};
 use crate::model::time::Clock;
@@ -256,10 +256,12 @@ impl Keeper {
             Action::Explain(without) => publisher.explain(without),
             Action::Withdraw(without) => publisher.withdraw(without),
             Action::Raise(trouble, reason) => {
-                let (condition, remedy) = words(trouble);
+                let (condition, remedy) = words(trouble, self.parts.custody.means());
                 health.raise(condition, name.as_str(), &reason, remedy);
             }
-            Action::Clear(trouble) => health.clear(words(trouble).0, name.as_str()),
+            Action::Clear(trouble) => {
+                health.clear(words(trouble, self.parts.custody.means()).0, name.as_str());
+            }
             Action::Save(_) | Action::Renew { .. } => {}
         }
     }
@@ -295,9 +297,13 @@ pub fn remedy(condition: &str) -> Option<&'static str> {
 }
 
 /// The name of a trouble as a condition, and what to do about it.
-fn words(trouble: Trouble) -> (&'static str, &'static str) {
+fn words(trouble: Trouble, means: Means) -> (&'static str, &'static str) {
     match trouble {
         Trouble::LoginRequired => ("login-required", SIGN_IN),
+        Trouble::RenewalFailing if means == Means::AtWill => (
+            "token-renewal-failing",
+            "It is tried again by itself. Let the file hold, or the command print, a token that is good",
+        ),
         Trouble::RenewalFailing => (
             "token-renewal-failing",
             "It is tried again by itself; if it lasts, mend what is named here, such as the network, the proxy settings, or \

@@ -210,7 +210,9 @@ impl Judge<'_> {
         let auth = auth.map(|auth| auth.unwrap_or(values::Auth::AlibabaOauth));
         let source = self.source(raw, auth?, surroundings);
         let (origin, gateway) = gateway?;
-        let auth = match source? {
+        let source = source?;
+        let has_login = source.is_none();
+        let auth = match source {
             Some(source) => Auth::Source(source),
             None => {
                 let mut alibaba = alibaba?.clone();
@@ -219,7 +221,7 @@ impl Judge<'_> {
             }
         };
         let rules = ServerRules { allowed: allowed?, blocked: blocked? };
-        let proxy = UpstreamSettings { name: name?, mount: mount?, origin, rules };
+        let proxy = UpstreamSettings { name: name?, mount: mount?, origin, has_login, rules };
         Some(Upstream { proxy, auth })
     }
 
@@ -231,6 +233,18 @@ impl Judge<'_> {
         surroundings: &Surroundings<'_>,
     ) -> Option<Option<TokenSource>> {
         let key = |name: &str| format!("upstream.{}.{name}", raw.name);
+        // A key that another kind of login would read: one of the two is a slip, and there is no telling which.
+        let of_another = [
+            ("token_file", raw.token_file.is_some(), values::Auth::TokenFile),
+            ("token_command", !raw.token_command.is_empty(), values::Auth::TokenCommand),
+        ];
+        for (name, is_set, reader) in of_another {
+            if is_set && auth != reader {
+                let (set, wanted) = (auth.as_str(), reader.as_str());
+                let fault = Fault::new(format!("is not read with auth = \"{set}\""));
+                self.report(&key(name), fault.hint(format!("leave it out, or set auth = \"{wanted}\"")));
+            }
+        }
         match (auth, &raw.token_file) {
             (values::Auth::AlibabaOauth, _) => Some(None),
             (values::Auth::TokenFile, None) => {

@@ -380,3 +380,73 @@ fn state_is_kept_where_the_surroundings_say() {
     assert_eq!(problems.len(), 1);
     assert!(problems[0].to_string().starts_with("configuration: state_dir: there is no telling"), "{problems:?}");
 }
+
+/// The source of the one upstream, as its settings show it; or the problems.
+fn source(lines: &str, credentials: Option<&str>) -> Result<String, Vec<String>> {
+    let text = format!("[[upstream]]\nname = \"x\"\nmount = \"/x\"\nurl = \"gw.example\"\n{lines}\n");
+    let mut machine = Machine::new().file("main.toml", &text);
+    if let Some(directory) = credentials {
+        machine = machine.variable("CREDENTIALS_DIRECTORY", directory);
+    }
+    match load(&machine.inputs) {
+        Ok(loaded) => Ok(format!("{:?}", loaded.settings.upstreams[0].auth)),
+        Err(_) => Err(machine.fails()),
+    }
+}
+
+#[test]
+fn a_token_file_is_a_path_or_the_name_of_a_credential() {
+    let file = |text: &str| format!("auth = \"token-file\"\ntoken_file = \"{text}\"");
+    for (text, credentials, path) in [
+        ("/etc/token", None, "/etc/token"),
+        ("~/token", None, "/home/a/token"),
+        ("/etc/token", Some("/run/credentials/x"), "/etc/token"),
+        ("github", Some("/run/credentials/x"), "/run/credentials/x/github"),
+    ] {
+        assert_eq!(source(&file(text), credentials), Ok(format!("Source(File({path:?}))")), "{text}");
+    }
+    for (text, credentials, says) in [
+        ("github", None, "systemd passed none; add LoadCredential=github:/path to the unit"),
+        ("etc/token", Some("/run/credentials/x"), "is not an absolute path"),
+        ("", Some("/run/credentials/x"), "is not an absolute path"),
+    ] {
+        let found = source(&file(text), credentials).unwrap_err();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with("main.toml:6:14: upstream.x.token_file: ") && found[0].contains(says),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_token_command_names_a_program() {
+    let command = |words: &str| format!("auth = \"token-command\"\n{words}");
+    let found = source(&command("token_command = [\"get-token\", \"--json\"]"), None).unwrap();
+    assert!(found.contains("[\"get-token\", \"--json\"]"), "{found}");
+    for words in ["token_command = []", "token_command = [\"\"]", "token_command = [\" \", \"x\"]", ""] {
+        let found = source(&command(words), None).unwrap_err();
+        assert_eq!(found.len(), 1, "{words}: {found:?}");
+        assert!(found[0].contains("upstream.x.token_command: names no program; for example"), "{words}: {found:?}");
+    }
+}
+
+#[test]
+fn keys_of_another_kind_of_login_are_a_slip() {
+    let (file, command) = ("token_file = \"/etc/token\"", "token_command = [\"get-token\"]");
+    for (auth, lines, key) in [
+        ("alibaba-oauth", file, "token_file"),
+        ("alibaba-oauth", command, "token_command"),
+        ("token-file", &format!("{file}\n{command}"), "token_command"),
+        ("token-command", &format!("{file}\n{command}"), "token_file"),
+    ] {
+        let found = source(&format!("auth = \"{auth}\"\n{lines}"), None).unwrap_err();
+        let kind = key.replace('_', "-");
+        let says =
+            format!("upstream.x.{key}: is not read with auth = \"{auth}\"; leave it out, or set auth = \"{kind}\"");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(&says), "{found:?}\n{says}");
+    }
+    let found = source(file, None).unwrap_err();
+    assert!(found[0].contains("auth = \"alibaba-oauth\""), "it is the default: {found:?}");
+}

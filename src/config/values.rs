@@ -102,6 +102,17 @@ pub(crate) enum Auth {
     TokenCommand,
 }
 
+impl Auth {
+    /// As it is written.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::AlibabaOauth => "alibaba-oauth",
+            Self::TokenFile => "token-file",
+            Self::TokenCommand => "token-command",
+        }
+    }
+}
+
 pub(crate) fn auth(text: &str) -> Result<Auth, Fault> {
     match text {
         "alibaba-oauth" => Ok(Auth::AlibabaOauth),

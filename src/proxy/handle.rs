@@ -46,7 +46,7 @@ pub(super) async fn handle(
     let upstream = match route(&head.method, head.uri.path(), &context.mounts) {
         Decision::Forward(upstream) => upstream,
         Decision::Local(which) => {
-            return authored(local::answer(which, &head.uri, &context).await, origin, &head.method, record);
+            return authored(local::answer(which, &head, &context).await, origin, &head.method, record);
         }
         Decision::Refuse(denied) => return authored(reply::denied(&denied), origin, &head.method, record),
         Decision::NoUpstream => return authored(reply::no_upstream(), origin, &head.method, record),
@@ -84,8 +84,8 @@ async fn forward(
             // To answer a JSON-RPC request its id is needed: the rest of the body is awaited, within its limits.
             let reading = tokio::time::timeout(context.settings.header_timeout, kept.whole());
             let asked = reading.await.ok().flatten();
-            let name = upstream.settings.name.as_str();
-            authored(reply::trouble(&trouble, name, asked.as_deref()), origin, &head.method, record)
+            let (name, has_login) = (upstream.settings.name.as_str(), upstream.settings.has_login);
+            authored(reply::trouble(&trouble, name, has_login, asked.as_deref()), origin, &head.method, record)
         }
     }
 }

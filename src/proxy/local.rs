@@ -1,6 +1,7 @@
 //! What the listener answers itself.
 
-use http::Uri;
+use http::Method;
+use http::request::Parts;
 
 use crate::model::callback::{Callback, CallbackOutcome};
 use crate::observe::health::Standing;
@@ -10,12 +11,12 @@ use crate::proxy::reply::{self, Reply};
 use crate::proxy::route::Local;
 
 /// Answers.
-pub(super) async fn answer(local: Local, uri: &Uri, context: &Context) -> Reply {
+pub(super) async fn answer(local: Local, head: &Parts, context: &Context) -> Reply {
     match local {
         Local::Absent => reply::absent(),
         Local::NoOauthHere => reply::no_oauth_here(),
         Local::Health => health(context),
-        Local::Callback => callback(uri, context).await,
+        Local::Callback => callback(head, context).await,
     }
 }
 
@@ -27,8 +28,12 @@ fn health(context: &Context) -> Reply {
     reply::json(status, answer.to_string().into_bytes())
 }
 
-async fn callback(uri: &Uri, context: &Context) -> Reply {
-    let callback = Callback::from_query(uri.query().unwrap_or_default());
+async fn callback(head: &Parts, context: &Context) -> Reply {
+    // HEAD is safe (RFC 9110 §9.2.1): what scans links, or looks before it follows, must not use up a waiting login.
+    if head.method == Method::HEAD {
+        return reply::callback(&CallbackOutcome::NotExpected);
+    }
+    let callback = Callback::from_query(head.uri.query().unwrap_or_default());
     let outcome = (context.callbacks)(callback).await;
     if outcome == CallbackOutcome::NotExpected {
         tracing::info!("a callback came that no login waits for; nothing was changed");

@@ -23,8 +23,9 @@ pub(super) type Reply = Response<Bytes>;
 /// What a troubled request looked like: its body, as far as it has arrived and was kept.
 pub(super) type Asked<'a> = Option<&'a [u8]>;
 
-/// The answer to a request that its upstream did not answer.
-pub(super) fn trouble(trouble: &Trouble, upstream: &str, asked: Asked<'_>) -> Reply {
+/// The answer to a request that its upstream did not answer. `has_login`: its token is a person's login, so that a
+/// person may mend it by signing in.
+pub(super) fn trouble(trouble: &Trouble, upstream: &str, has_login: bool, asked: Asked<'_>) -> Reply {
     let retry = match trouble {
         Trouble::SignInNeeded | Trouble::RefusedTwice => Some("60"),
         Trouble::Renewing | Trouble::RefusedAndNotRenewed | Trouble::NotRepeatable => Some("5"),
@@ -35,6 +36,31 @@ pub(super) fn trouble(trouble: &Trouble, upstream: &str, asked: Asked<'_>) -> Re
             StatusCode::SERVICE_UNAVAILABLE,
             Code::SignInNeeded,
             format!("mcp-proxy is not signed in to {upstream}. Sign in on its machine with: mcp-proxy login"),
+        ),
+        // What failed is for the journal: a server's own words may hold what clients must not see.
+        Trouble::Renewing if !has_login => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!(
+                "mcp-proxy has no token for {upstream}: the file or command that gives it gave none. The journal of \
+                 mcp-proxy says why; it goes on trying. Try again soon"
+            ),
+        ),
+        Trouble::RefusedAndNotRenewed if !has_login => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!(
+                "{upstream} refused the token, and the file or command that gives it has no other one yet; mcp-proxy \
+                 goes on asking. If this goes on, put a token there that may use this server"
+            ),
+        ),
+        Trouble::RefusedTwice if !has_login => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!(
+                "{upstream} refused the token, a newer one too. It may lack access to this server; put another one \
+                 into the file, or have the command print another one"
+            ),
         ),
         Trouble::RefusedTwice => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -221,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_request_that_needs_a_sign_in_gets_an_error_that_clients_show() {
-        let reply = trouble(&Trouble::SignInNeeded, "alibaba", Some(REQUEST));
+        let reply = trouble(&Trouble::SignInNeeded, "alibaba", true, Some(REQUEST));
         assert_eq!(reply.status(), StatusCode::OK);
         assert_eq!(body(&reply)["id"], 7);
         assert!(body(&reply)["error"]["message"].as_str().unwrap().contains("mcp-proxy login"));
@@ -230,7 +256,7 @@ mod tests {
     #[test]
     fn what_is_no_request_gets_a_503_with_a_time() {
         for asked in [None, Some(&b"{\"method\":\"notifications/x\"}"[..]), Some(b"")] {
-            let reply = trouble(&Trouble::SignInNeeded, "alibaba", asked);
+            let reply = trouble(&Trouble::SignInNeeded, "alibaba", true, asked);
             assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(reply.headers()["retry-after"], "60");
             let reason = reply.extensions().get::<ReasonPhrase>().unwrap();
@@ -255,9 +281,21 @@ mod tests {
         ];
         for asked in [None, Some(REQUEST)] {
             for case in &troubles {
-                let status = trouble(case, "alibaba", asked).status().as_u16();
-                assert!(matches!(status, 200 | 502 | 503 | 504), "{case:?}: {status}");
+                for has_login in [true, false] {
+                    let status = trouble(case, "alibaba", has_login, asked).status().as_u16();
+                    assert!(matches!(status, 200 | 502 | 503 | 504), "{case:?}: {status}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn a_token_that_needs_no_person_asks_for_none() {
+        for case in [Trouble::Renewing, Trouble::RefusedAndNotRenewed, Trouble::RefusedTwice] {
+            let reply = trouble(&case, "github", false, Some(REQUEST));
+            let said = body(&reply)["error"]["message"].as_str().unwrap().to_owned();
+            assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE, "{said}");
+            assert!(said.contains("file") && !said.contains("login") && !said.contains("signed"), "{said}");
         }
     }
 

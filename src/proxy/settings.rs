@@ -37,6 +37,8 @@ pub struct UpstreamSettings {
     pub mount: String,
     /// Where it is.
     pub origin: Origin,
+    /// True if its token is a person's login, false if a source gives it.
+    pub has_login: bool,
     /// Which of its servers may be used.
     pub rules: ServerRules,
 }

@@ -14,6 +14,8 @@ mod held;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;
@@ -81,7 +83,9 @@ impl Machine {
                 self.adopt(credential, now, &mut actions);
                 self.answer_lost = cut_off;
             }
-            Event::Found(credential) => self.adopt(credential, now, &mut actions),
+            Event::Found(credential) => {
+                self.adopt(credential, now, &mut actions);
+            }
             Event::Removed => self.removed(&mut actions),
             Event::SignedIn(credential) => self.signed_in(credential, now, &mut actions),
             Event::Rejected(generation) => self.rejected(generation, now, &mut actions),
@@ -140,11 +144,16 @@ impl Machine {
         self.held.is_none() || self.refused.is_some()
     }
 
-    fn adopt(&mut self, credential: Credential, now: Now, actions: &mut Vec<Action>) {
+    /// Takes what the store holds into use, if it is newer.
+    fn adopt(&mut self, credential: Credential, now: Now, actions: &mut Vec<Action>) -> bool {
         let newer = self.credential().is_none_or(|held| credential.grant.serial > held.grant.serial);
         if newer {
             self.hold(credential, now, actions);
+            if self.unsaved.take().is_some() {
+                actions.push(Action::Clear(Trouble::NotDurable));
+            }
         }
+        newer
     }
 
     fn signed_in(&mut self, mut credential: Credential, now: Now, actions: &mut Vec<Action>) {
@@ -221,8 +230,9 @@ impl Machine {
     }
 
     fn renewal_ended(&mut self, serial: u64, outcome: RenewalOutcome, now: Now, actions: &mut Vec<Action>) {
-        let Some(held) = self.held.as_ref().filter(|held| held.credential.grant.serial == serial) else {
-            return; // A sign-in replaced the credential meanwhile.
+        let renewed = |held: &&Held| self.renewing && held.credential.grant.serial == serial;
+        let Some(held) = self.held.as_ref().filter(renewed) else {
+            return; // It is not waited for any more: another credential took the place of the renewed one.
         };
         match outcome {
             RenewalOutcome::Renewed { answer, asked_at } => {
@@ -235,17 +245,13 @@ impl Machine {
             }
             RenewalOutcome::Adopted(credential) => {
                 self.renewing = false;
-                self.adopt(credential, now, actions);
+                if !self.adopt(credential, now, actions) {
+                    let reason = "another process renewed, but its login is not newer".to_owned();
+                    let failure = Failure { reason, retry_after: None, maybe_processed: false };
+                    self.failed(failure, now, actions);
+                }
             }
-            RenewalOutcome::Failed(failure) => {
-                self.renewing = false;
-                self.answer_lost |= failure.maybe_processed;
-                let failures = self.retry.map_or(0, |retry| retry.failures).saturating_add(1);
-                let asked = failure.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-                let wait = wait_after(failures, &mut self.jitter).max(asked);
-                self.retry = Some(Retry { at: now.mono.plus(wait), failures });
-                actions.push(Action::Raise(Trouble::RenewalFailing, failure.reason));
-            }
+            RenewalOutcome::Failed(failure) => self.failed(failure, now, actions),
             RenewalOutcome::Refused(reason) => {
                 self.renewing = false;
                 self.retry = None;
@@ -260,6 +266,16 @@ impl Machine {
                 self.removed(actions);
             }
         }
+    }
+
+    fn failed(&mut self, failure: Failure, now: Now, actions: &mut Vec<Action>) {
+        self.renewing = false;
+        self.answer_lost |= failure.maybe_processed;
+        let failures = self.retry.map_or(0, |retry| retry.failures).saturating_add(1);
+        let asked = failure.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+        let wait = wait_after(failures, &mut self.jitter).max(asked);
+        self.retry = Some(Retry { at: now.mono.plus(wait), failures });
+        actions.push(Action::Raise(Trouble::RenewalFailing, failure.reason));
     }
 
     fn require_login(&mut self, reason: String, actions: &mut Vec<Action>) {
@@ -278,6 +294,8 @@ impl Machine {
                 self.unsaved = None;
                 actions.push(Action::Clear(Trouble::NotDurable));
             }
+            // Without a login nothing is missing on disk, and nothing would be tried again.
+            Err(_) if self.held.is_none() => {}
             Err(reason) => {
                 let failures = self.unsaved.map_or(0, |unsaved| unsaved.failures).saturating_add(1);
                 let at = now.mono.plus(wait_after(failures, &mut self.jitter));

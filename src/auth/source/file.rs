@@ -46,12 +46,14 @@ impl TokenFile {
         let failed = |error: std::io::Error| format!("cannot read the token file {path}: {error}");
         let file = File::open(&self.path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        if metadata.mode() & 0o007 != 0 {
+        let version = Version::of(&metadata);
+        let read_before = self.read_as.lock().unwrap_or_else(PoisonError::into_inner).replace(version);
+        // Said once, not at every try.
+        if metadata.mode() & 0o007 != 0 && read_before != Some(version) {
             tracing::warn!("the token file {path} can be used by every user (mode {:o})", metadata.mode() & 0o777);
         }
         let mut content = Zeroizing::new(String::new());
         file.take(LONGEST).read_to_string(&mut content).map_err(failed)?;
-        *self.read_as.lock().unwrap_or_else(PoisonError::into_inner) = Some(Version::of(&metadata));
         text::parse(&content, now).map_err(|why| format!("the token file {path} {why}"))
     }
 

@@ -2,10 +2,10 @@
 //! end the process at every one of them.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A step of a save, about to be taken.
@@ -54,9 +54,18 @@ impl Disk {
         Self { observer: Some(observer) }
     }
 
-    /// Creates a directory that only its owner may enter; one that exists stays as it is.
+    /// Creates the directory of the logins, which only its owner may enter. One that is ours already and lets others
+    /// in is closed to them, whoever made it so: it holds nothing but logins. The directory above it is the service
+    /// manager's or a person's, and stays as it is.
     pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let found = std::fs::metadata(directory)?;
+        let ours = found.uid() == rustix::process::geteuid().as_raw();
+        if ours && found.mode() & 0o077 != 0 {
+            // The files in it are private by themselves: without this everything works all the same.
+            let _ = std::fs::set_permissions(directory, Permissions::from_mode(0o700));
+        }
+        Ok(())
     }
 
     /// Puts `text` into `target`, whole or not at all, and durably: after a crash at any step the old or the new
@@ -136,6 +145,27 @@ impl Disk {
             observer(step);
         }
     }
+}
+
+/// Makes an empty file (or directory, as `found` is one) of this name or, if there is one, of this name and a number;
+/// answers its path. Whoever renames what was found over it overwrites nothing else.
+pub(super) fn new_name(wanted: &Path, found: &Metadata) -> io::Result<PathBuf> {
+    let mut path = wanted.to_owned();
+    for number in 2_u32.. {
+        let made = match found.is_dir() {
+            true => DirBuilder::new().mode(0o700).create(&path),
+            false => OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map(drop),
+        };
+        match made {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let mut name = wanted.as_os_str().to_owned();
+                name.push(format!("-{number}"));
+                path = PathBuf::from(name);
+            }
+            made => return made.map(|()| path),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// Makes the entries of a directory durable.

@@ -9,15 +9,16 @@ mod disk;
 mod format;
 mod key_file;
 mod patience;
+mod privacy;
 mod seal;
 mod sight;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub use self::seal::{CannotOpen, NotAKey, SealKey};
 pub use self::sight::{Sight, Stamp};
 use crate::auth::credential::Credential;
 use crate::auth::store::disk::Disk;
+use crate::auth::store::privacy::Privacy;
 use crate::model::time::Wall;
 use crate::model::upstream::UpstreamName;
 
@@ -44,6 +46,7 @@ pub struct Store {
     name: String,
     key: Option<Arc<SealKey>>,
     disk: Disk,
+    privacy: Privacy,
 }
 
 /// Why the saved login cannot be used.
@@ -111,7 +114,7 @@ impl Store {
         let directory = state_dir.join("logins");
         let beside = |ending: &str| directory.join(format!("{name}.{ending}"));
         let (file, lock, mark) = (beside("json"), beside("lock"), beside("renewing"));
-        Self { file, lock, mark, name, key: None, disk: Disk::default() }
+        Self { file, lock, mark, name, key: None, disk: Disk::default(), privacy: Privacy::default() }
     }
 
     /// The same place, encrypted with `key` from the next save on. What is not encrypted yet is read all the same.
@@ -131,7 +134,8 @@ impl Store {
         &self.file
     }
 
-    /// Reads the saved login; `None` if there is none. A file that others can read is made private.
+    /// Reads the saved login; `None` if there is none. A file that others can read is made private, as far as the
+    /// system lets us.
     ///
     /// # Errors
     /// When there is a file, but no usable login in it.
@@ -142,15 +146,8 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(error)),
         };
-        let mode = file.metadata().map_err(unreadable)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            tracing::warn!(
-                file = %self.file.display(),
-                "the saved login could be read by other users (mode {:o}); it is private now. If it may have been \
-                 read, sign in again and revoke the old grant",
-                mode & 0o777
-            );
-            file.set_permissions(Permissions::from_mode(0o600)).map_err(unreadable)?;
+        if let Some(warning) = self.privacy.restore(&file).map_err(unreadable)? {
+            tracing::warn!(file = %self.file.display(), "{warning}");
         }
         let mut text = Zeroizing::new(Vec::new());
         file.read_to_end(&mut text).map_err(unreadable)?;
@@ -259,15 +256,20 @@ impl Store {
         })
     }
 
-    /// Moves the file out of the way, beside itself, and answers where it is now.
+    /// Moves the file out of the way, beside itself, and answers where it is now. Nothing is ever overwritten by it.
     ///
     /// # Errors
     /// When it cannot be renamed.
     pub fn set_aside(&self, now: Wall) -> io::Result<PathBuf> {
         let mut name = self.file.clone().into_os_string();
         name.push(format!(".kept-{}", now.unix_seconds()));
-        let kept = PathBuf::from(name);
-        std::fs::rename(&self.file, &kept)?;
+        let found = std::fs::symlink_metadata(&self.file)?;
+        let kept = disk::new_name(&PathBuf::from(name), &found)?;
+        if let Err(error) = std::fs::rename(&self.file, &kept) {
+            // It is empty, and was made a moment ago to have the name.
+            let _ = if found.is_dir() { std::fs::remove_dir(&kept) } else { std::fs::remove_file(&kept) };
+            return Err(error);
+        }
         Ok(kept)
     }
 

@@ -1,5 +1,8 @@
 //! What a store promises.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::auth::credential::{Binding, Grant};
 use crate::model::secret::Secret;
@@ -68,6 +71,45 @@ fn a_corrupt_file_is_named_and_kept_aside_by_the_next_save() {
     assert_eq!(store.load().unwrap().unwrap(), credential());
     let kept = store.path().with_extension("json.kept-1800000000");
     assert_eq!(std::fs::read(kept).unwrap(), b"{\"format\":");
+}
+
+#[test]
+fn what_is_set_aside_in_one_second_is_all_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path());
+    assert!(store.set_aside(NOW).is_err(), "there is no directory");
+    store.save(&credential(), NOW).unwrap();
+    for text in ["first", "second", "third"] {
+        std::fs::write(store.path(), text).unwrap();
+        store.save(&credential(), NOW).unwrap();
+    }
+    let kept = store.set_aside_before();
+    let texts: Vec<_> = kept.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    assert_eq!(texts, ["first", "second", "third"], "{kept:?}");
+    // Something of another kind in its place is kept as well.
+    store.remove().unwrap();
+    std::fs::create_dir(store.path()).unwrap();
+    let directory_kept = store.set_aside(NOW).unwrap();
+    assert!(directory_kept.is_dir() && !kept.contains(&directory_kept), "{directory_kept:?}");
+    std::fs::remove_dir(directory_kept).unwrap();
+    assert!(store.set_aside(NOW).is_err(), "there is nothing to be set aside");
+    assert_eq!(store.set_aside_before(), kept, "and nothing empty stays");
+}
+
+#[test]
+fn the_directory_of_the_logins_is_closed_to_others_and_the_one_above_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, logins) = (store(directory.path()), directory.path().join("logins"));
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    std::fs::create_dir(&logins).unwrap();
+    for path in [directory.path(), &logins] {
+        std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+    store.save(&credential(), NOW).unwrap();
+    assert_eq!((mode(directory.path()), mode(&logins)), (0o755, 0o700));
+    std::fs::set_permissions(&logins, Permissions::from_mode(0o770)).unwrap();
+    drop(store.try_lock().unwrap());
+    assert_eq!(mode(&logins), 0o700);
 }
 
 #[test]

@@ -39,6 +39,15 @@ pub enum TokenFault {
         /// Milliseconds between two bytes.
         ms: u64,
     },
+    /// Answers just this and does nothing.
+    Answer {
+        /// The status.
+        status: u16,
+        /// The type of the body.
+        content_type: String,
+        /// The body.
+        body: String,
+    },
     /// Refuses with this OAuth error, as after a revocation.
     OAuth {
         /// For example `invalid_grant`.

@@ -114,6 +114,10 @@ async fn call_token(
             let headers = [(CONTENT_TYPE, "application/json;charset=utf-8")];
             (StatusCode::OK, headers, "{\"access_token\": \"cut of").into_response()
         }
+        Some(TokenFault::Answer { status, content_type, body }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, [(CONTENT_TYPE, content_type)], body).into_response()
+        }
         Some(TokenFault::OAuth { error }) => OAuthError::new(&error, "Refused by an injected fault.").into_response(),
     }
 }
