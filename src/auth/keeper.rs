@@ -292,7 +292,8 @@ const SIGN_IN: &str = "Sign in with: mcp-proxy login";
 /// What to do about a condition that a keeper raises; `None` for another name.
 pub fn remedy(condition: &str) -> Option<&'static str> {
     let troubles = [Trouble::LoginRequired, Trouble::RenewalFailing, Trouble::NotDurable];
-    let known = troubles.map(words).into_iter().chain([(LOGIN_EXPIRING, SIGN_IN)]);
+    let known =
+        troubles.map(|trouble| words(trouble, Means::RefreshToken)).into_iter().chain([(LOGIN_EXPIRING, SIGN_IN)]);
     known.into_iter().find(|(name, _)| *name == condition).map(|(_, remedy)| remedy)
 }
 
