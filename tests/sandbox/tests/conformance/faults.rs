@@ -29,6 +29,11 @@ async fn the_token_endpoint_fails_as_told() {
     assert_eq!(garbage.status().as_u16(), 200);
     assert!(garbage.json::<Value>().await.is_err());
 
+    let (content_type, body) = ("text/html".to_owned(), "<p>".to_owned());
+    cloud.fail_token(TokenFault::Answer { status: 500, content_type, body }, Some(1));
+    let answer = ask().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (500, "<p>"));
+
     cloud.fail_token(TokenFault::OAuth { error: "invalid_grant".to_owned() }, Some(1));
     assert_eq!(world.refresh(&client_id, &first.refresh).await.1["error"], "invalid_grant");
 
@@ -51,7 +56,7 @@ async fn the_token_endpoint_fails_as_told() {
     assert!(world.http.post(world.url("/v1/token")).form(&form).send().await.is_err());
     let (status, answer) = world.refresh(&client_id, &second.refresh).await;
     assert_eq!((status, &answer["error"]), (400, &Value::from("invalid_grant")), "it was consumed");
-    assert_eq!(cloud.counts().token_calls, 10);
+    assert_eq!(cloud.counts().token_calls, 11);
 }
 
 #[tokio::test]
