@@ -206,6 +206,12 @@ impl Machine {
         if generation != self.generation || self.renewing {
             return;
         }
+        if self.held.as_ref().is_some_and(|held| !self.is_renewable(held)) && self.refused.is_none() {
+            self.require_login(
+                "the upstream refused the token, and the login has no refresh token".to_owned(),
+                actions,
+            );
+        }
         let Some(held) = &mut self.held else { return };
         if self.refused.is_some() {
             // Neither the upstream nor the authorization server takes it any more: say so at once.

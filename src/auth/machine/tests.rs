@@ -406,3 +406,14 @@ fn a_login_without_a_refresh_token_that_ended_before_the_start_needs_a_person() 
     assert!(actions.contains(&Action::Withdraw(Unavailable::SignInNeeded)), "{actions:?}");
     assert!(machine.needs_login());
 }
+
+#[test]
+fn a_rejected_token_that_cannot_be_renewed_needs_a_person_at_once() {
+    let mut alone = credential(1, 0, Some(1000));
+    alone.grant.refresh_token = None;
+    let mut machine = machine_with(alone, at(0));
+    let actions = machine.step(Event::Rejected(1), at(1));
+    assert!(actions.iter().any(|action| matches!(action, Action::Raise(Trouble::LoginRequired, _))), "{actions:?}");
+    assert!(actions.contains(&Action::Withdraw(Unavailable::SignInNeeded)), "{actions:?}");
+    assert_eq!(machine.credential().unwrap().grant.serial, 1, "nothing is deleted");
+}
