@@ -5,6 +5,7 @@
 mod catalogue;
 mod catalogue_copy;
 pub mod custody;
+pub mod descriptors;
 pub mod import;
 mod listener;
 pub mod neighbour;
