@@ -9,6 +9,8 @@ pub enum Need {
     Browser,
     /// Python, for the scripts that need no package.
     Python,
+    /// The right to mount a file system.
+    Mount,
 }
 
 impl Need {
@@ -25,6 +27,7 @@ impl Need {
                 ("chromium", vec![PathBuf::from("/usr/bin/chromium")]),
             ],
             Self::Python => vec![("python", on_path("python3"))],
+            Self::Mount => vec![("mount", on_path("mount"))],
         }
     }
 }
@@ -40,11 +43,12 @@ fn root() -> &'static Path {
 
 /// True if `need` is not there; then says that `test` was skipped, and why.
 pub fn lacks(test: &str, need: Need) -> bool {
-    let lacking = need.files().into_iter().find(|(_, files)| !files.iter().any(|file| file.exists()));
-    let Some((name, _)) = lacking else { return false };
     let reported = std::fs::read_to_string(root().join("target/test-clients/missing.txt")).unwrap_or_default();
-    let prefix = format!("{name}: ");
-    let why = reported.lines().find_map(|line| line.strip_prefix(&prefix));
+    let why = |name: &str| reported.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let is_lacking =
+        |(name, files): &(&str, Vec<PathBuf>)| !files.iter().any(|file| file.exists()) || why(name).is_some();
+    let Some((name, _)) = need.files().into_iter().find(is_lacking) else { return false };
+    let why = why(name);
     println!(
         "SKIPPED {test}: {}",
         why.map_or_else(|| format!("{name} is not there; run tests/prepare"), str::to_owned)
