@@ -24,8 +24,8 @@ use crate::cli::args::{Args, Command, KeyCommand};
 use crate::cli::exit::Exit;
 use crate::config::problem::{Place, Problem};
 use crate::config::{self, Inputs, Loaded};
-use crate::daemon::Environment;
 use crate::daemon::custody::{self, Kept};
+use crate::daemon::{Environment, limits};
 use crate::observe::log;
 
 /// Runs the program: parses what was typed, performs it, and answers with an exit code of sysexits(3).
@@ -43,6 +43,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Exit {
+    limits::write_no_core_files();
     if let Some(Command::Key(KeyCommand::Generate { file })) = &args.command {
         return key::generate(file);
     }

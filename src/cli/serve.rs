@@ -10,7 +10,7 @@ use crate::cli::prompt::Prompt;
 use crate::cli::{error_line, import, login, prompt, say, settings, startup};
 use crate::config::Loaded;
 use crate::config::settings::Settings;
-use crate::daemon::descriptors;
+use crate::daemon::limits;
 use crate::daemon::sign_in::SignIn;
 use crate::daemon::signals::StopSignals;
 use crate::daemon::{Daemon, Environment, Listing, Purpose};
@@ -20,7 +20,7 @@ use crate::model::upstream::UpstreamName;
 /// Serves until stopped.
 pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
     let settings = settings(loaded);
-    descriptors::raise_limit();
+    limits::raise_open_files();
     let signals = match StopSignals::take() {
         Ok(signals) => signals,
         Err(error) => {

@@ -5,8 +5,8 @@
 mod catalogue;
 mod catalogue_copy;
 pub mod custody;
-pub mod descriptors;
 pub mod import;
+pub mod limits;
 mod listener;
 pub mod neighbour;
 mod port_holder;
