@@ -14,5 +14,7 @@ pub mod daemon;
 pub mod model;
 pub mod net;
 pub mod observe;
+pub mod policy;
+pub mod process;
 pub mod proxy;
 pub mod token;

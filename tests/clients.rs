@@ -25,11 +25,25 @@ fn url(proxy: &Proxy, sandbox: &Sandbox, transport: Transport) -> String {
 
 /// All cases of the driver; only what the transport or the revision does not have may be left out.
 async fn every_case_passes(client: Client, transport: Transport) {
+    every_case_passes_at(&sandbox().await, client, transport).await;
+}
+
+/// All cases over HTTP+SSE, at a server that names its endpoint with scheme and host (row C4 of the failure list). A
+/// client that took it as it is would find no credential there, and refuses it as one of another origin.
+async fn every_case_passes_with_absolute_endpoints(client: Client) {
     let sandbox = sandbox().await;
-    let proxy = Proxy::signed_in(&sandbox).await;
-    let Some(report) = run(client, transport, &url(&proxy, &sandbox, transport), &[]).await else { return };
+    sandbox.cloud().set_absolute_endpoint(true);
+    every_case_passes_at(&sandbox, client, Transport::Sse).await;
+    let unauthorized = sandbox.cloud().counts().gateway_unauthorized;
+    assert_eq!(unauthorized, 0, "every message came through the daemon");
+}
+
+async fn every_case_passes_at(sandbox: &Sandbox, client: Client, transport: Transport) {
+    let proxy = Proxy::signed_in(sandbox).await;
+    let Some(report) = run(client, transport, &url(&proxy, sandbox, transport), &[]).await else { return };
     let has_sessions = transport == Transport::Streamable && client.era() == "legacy";
-    let left_out: &[&str] = if has_sessions || client == Client::LangChain { &[] } else { &["resume", "terminate"] };
+    let one_call_a_session = matches!(client, Client::LangChain | Client::Inspector);
+    let left_out: &[&str] = if has_sessions || one_call_a_session { &[] } else { &["resume", "terminate", "lost"] };
     assert_eq!(report.skipped, left_out, "{}", report.text);
     assert!(report.passed.len() >= 2, "{}", report.text);
 }
@@ -94,6 +108,66 @@ async fn langchain_over_sse() {
     every_case_passes(Client::LangChain, Transport::Sse).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn fastmcp_legacy_over_streamable_http() {
+    every_case_passes(Client::FastMcpLegacy, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fastmcp_legacy_over_sse() {
+    every_case_passes(Client::FastMcpLegacy, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fastmcp_auto_over_streamable_http() {
+    every_case_passes(Client::FastMcpAuto, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inspector_over_streamable_http() {
+    every_case_passes(Client::Inspector, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inspector_over_sse() {
+    every_case_passes(Client::Inspector, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c4_typescript_v1_over_sse_with_absolute_endpoints() {
+    every_case_passes_with_absolute_endpoints(Client::TypeScriptV1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c4_typescript_v2_legacy_over_sse_with_absolute_endpoints() {
+    every_case_passes_with_absolute_endpoints(Client::TypeScriptV2Legacy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c4_python_v1_over_sse_with_absolute_endpoints() {
+    every_case_passes_with_absolute_endpoints(Client::PythonV1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c4_python_v2_legacy_over_sse_with_absolute_endpoints() {
+    every_case_passes_with_absolute_endpoints(Client::PythonV2Legacy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c4_langchain_over_sse_with_absolute_endpoints() {
+    every_case_passes_with_absolute_endpoints(Client::LangChain).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c4_fastmcp_legacy_over_sse_with_absolute_endpoints() {
+    every_case_passes_with_absolute_endpoints(Client::FastMcpLegacy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c4_inspector_over_sse_with_absolute_endpoints() {
+    every_case_passes_with_absolute_endpoints(Client::Inspector).await;
+}
+
 /// The person reads how to sign in, and the client starts no sign-in of its own.
 async fn without_a_login_its_person_reads_how_to_sign_in(client: Client, transport: Transport) {
     let sandbox = sandbox().await;
@@ -138,6 +212,95 @@ async fn langchain_without_a_login() {
     without_a_login_its_person_reads_how_to_sign_in(Client::LangChain, Transport::Streamable).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn fastmcp_legacy_without_a_login() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::FastMcpLegacy, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fastmcp_auto_without_a_login() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::FastMcpAuto, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inspector_without_a_login() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::Inspector, Transport::Streamable).await;
+}
+
+/// A tool that its rules block is not listed, and the person reads why a call of it is refused; what is left works.
+async fn a_blocked_tool_is_not_seen_and_its_refusal_is_read(client: Client, transport: Transport) {
+    let sandbox = sandbox().await;
+    let proxy = Proxy::signed_in_with(&sandbox, "[[client]]\nname = \"tested\"\nblocked_tools = [\"lar*\"]").await;
+    let case = ["--case", "restricted", "--expect", "blocked_tools of [[client]] tested has lar*"];
+    let Some(report) = run(client, transport, &url(&proxy, &sandbox, transport), &case).await else { return };
+    assert_eq!(report.passed, ["restricted"], "{}", report.text);
+    assert!(!sandbox.cloud().counts().mcp_calls.contains_key("large"), "{:?}", sandbox.cloud().counts());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v1_reads_refusals() {
+    a_blocked_tool_is_not_seen_and_its_refusal_is_read(Client::TypeScriptV1, Transport::Streamable).await;
+    a_blocked_tool_is_not_seen_and_its_refusal_is_read(Client::TypeScriptV1, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v2_reads_refusals() {
+    a_blocked_tool_is_not_seen_and_its_refusal_is_read(Client::TypeScriptV2Auto, Transport::Streamable).await;
+    a_blocked_tool_is_not_seen_and_its_refusal_is_read(Client::TypeScriptV2Legacy, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v1_reads_refusals() {
+    a_blocked_tool_is_not_seen_and_its_refusal_is_read(Client::PythonV1, Transport::Streamable).await;
+    a_blocked_tool_is_not_seen_and_its_refusal_is_read(Client::PythonV1, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v2_reads_refusals() {
+    a_blocked_tool_is_not_seen_and_its_refusal_is_read(Client::PythonV2Auto, Transport::Streamable).await;
+    a_blocked_tool_is_not_seen_and_its_refusal_is_read(Client::PythonV2Legacy, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fastmcp_reads_refusals() {
+    a_blocked_tool_is_not_seen_and_its_refusal_is_read(Client::FastMcpAuto, Transport::Streamable).await;
+    a_blocked_tool_is_not_seen_and_its_refusal_is_read(Client::FastMcpLegacy, Transport::Sse).await;
+}
+
+/// Rules that allow everything are applied to every message, and no client notices.
+async fn rules_are_not_noticed(client: Client, transport: Transport) {
+    let sandbox = sandbox().await;
+    let rules = "[[client]]\nname = \"tested\"\nallowed_tools = [\"*\"]\nblocked_methods = [\"x/*\"]";
+    let proxy = Proxy::signed_in_with(&sandbox, rules).await;
+    let Some(report) = run(client, transport, &url(&proxy, &sandbox, transport), &[]).await else { return };
+    assert!(report.passed.len() >= 2, "{}", report.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v1_does_not_notice_rules() {
+    rules_are_not_noticed(Client::TypeScriptV1, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v1_does_not_notice_rules_over_sse() {
+    rules_are_not_noticed(Client::TypeScriptV1, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v2_auto_does_not_notice_rules() {
+    rules_are_not_noticed(Client::TypeScriptV2Auto, Transport::Streamable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v1_does_not_notice_rules_over_sse() {
+    rules_are_not_noticed(Client::PythonV1, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v2_auto_does_not_notice_rules() {
+    rules_are_not_noticed(Client::PythonV2Auto, Transport::Streamable).await;
+}
+
 // HTTP+SSE opens with a GET, to which no JSON-RPC error can be the answer. These clients show the reason phrase; the
 // TypeScript SDKs show the number of the status alone.
 
@@ -149,6 +312,11 @@ async fn python_v1_without_a_login_over_sse() {
 #[tokio::test(flavor = "multi_thread")]
 async fn python_v2_legacy_without_a_login_over_sse() {
     without_a_login_its_person_reads_how_to_sign_in(Client::PythonV2Legacy, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fastmcp_legacy_without_a_login_over_sse() {
+    without_a_login_its_person_reads_how_to_sign_in(Client::FastMcpLegacy, Transport::Sse).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

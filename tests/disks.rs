@@ -11,7 +11,9 @@ use std::sync::Arc;
 use http::StatusCode;
 use mcp_proxy::model::time::Clock;
 use mcp_proxy_sandbox::Sandbox;
+use support::person::{authorize_url, follow};
 use support::prerequisites::{Need, lacks};
+use support::program::{Program, command, finish};
 use support::{PATIENCE, Proxy, sandbox};
 use tempfile::TempDir;
 
@@ -67,6 +69,46 @@ async fn on_a_disk(sandbox: &Sandbox) -> (Proxy, Disk, Arc<TempDir>) {
     (proxy, disk, state)
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_keeps_nobody_from_anything_and_the_audit_trail_goes_on_when_there_is_room() {
+    const TEST: &str = "a_full_disk_keeps_nobody_from_anything_and_the_audit_trail_goes_on_when_there_is_room";
+    if lacks(TEST, Need::Mount) {
+        return;
+    }
+    let sandbox = sandbox().await;
+    let (state, trail) = (support::state_dir(), support::state_dir());
+    let disk = Disk::mounted(trail.path());
+    let file = disk.0.join("audit.jsonl");
+    let more = format!("[log]\naudit_file = {file:?}\n");
+    let proxy = Proxy::start_with(&sandbox, &more, Clock::system(), state).await;
+    proxy.sign_in(&sandbox).await;
+    assert!(served(&proxy).await);
+    let health = proxy.daemon.health.clone();
+    let raised = || health.conditions().into_iter().find(|known| known.name == "audit-not-written");
+    let mut changes = health.changes();
+    disk.fill();
+    // A block may have room left: then some more records fit.
+    let requests = async {
+        let mut served_meanwhile = 1;
+        while raised().is_none() {
+            assert!(served(&proxy).await, "requests go on");
+            served_meanwhile += 1;
+        }
+        served_meanwhile
+    };
+    let count = tokio::time::timeout(PATIENCE, requests).await.expect("a condition is raised");
+    let reason = raised().unwrap().reason;
+    assert!(reason.contains("No space left") && reason.contains("audit.jsonl"), "{reason}");
+    assert!(served(&proxy).await);
+    std::fs::remove_file(disk.0.join("filler")).unwrap();
+    let over = changes.wait_for(|_| raised().is_none());
+    tokio::time::timeout(PATIENCE, over).await.expect("it is tried again").unwrap();
+    proxy.stop().await;
+    let text = std::fs::read_to_string(&file).unwrap();
+    let paths = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect(line)["path"].clone());
+    assert_eq!(paths.filter(|path| path == "/lab/echo").count(), count + 1, "nothing is lost, and every line is whole");
+}
+
 /// Renews while nothing can be saved, lets saving work again with `mend`, and starts anew from what is on disk.
 async fn goes_on_and_recovers(sandbox: &Sandbox, proxy: Proxy, says: &str, mend: impl FnOnce()) {
     let cloud = sandbox.cloud();
@@ -109,4 +151,37 @@ async fn a11_a_read_only_disk_costs_no_request_and_no_login() {
     let (proxy, disk, _state) = on_a_disk(&sandbox).await;
     disk.remount("ro");
     goes_on_and_recovers(&sandbox, proxy, "Read-only file system", || disk.remount("rw")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a11_a_sign_out_ends_the_login_that_could_not_be_saved_too() {
+    if lacks("a11_a_sign_out_ends_the_login_that_could_not_be_saved_too", Need::Mount) {
+        return;
+    }
+    let (sandbox, state) = (sandbox().await, support::state_dir());
+    let disk = Disk::mounted(state.path());
+    let with_control = |args: &[&str]| {
+        let mut command = command(&sandbox, state.path(), "", args);
+        command.env("MCP_PROXY_CONTROL__SOCKET", state.path().join("control.sock"));
+        command
+    };
+    let mut daemon = Program::start(with_control(&["serve"]));
+    let address = daemon.line("Listen: ").replace("Listen: ", "");
+    let mut login = Program::start(with_control(&["login", "--no-browser"]));
+    follow(&sandbox.approve(&authorize_url(&mut login)).unwrap()).await;
+    assert_eq!(login.end().0, 0);
+    disk.fill();
+    let cloud = sandbox.cloud();
+    cloud.revoke_access_tokens();
+    assert_eq!(follow(&format!("http://{address}/lab/echo")).await.0, StatusCode::OK);
+    daemon.line("token-not-durable");
+
+    let out = finish(with_control(&["logout", "--revoke"]));
+    assert_eq!((out.code, cloud.counts().revocations), (0, 1), "{}{}", out.stdout, out.stderr);
+    assert_eq!(cloud.revoke_grants(), 0, "the grant is ended");
+    let status = finish(with_control(&["status"]));
+    assert_eq!(status.code, 77, "{}", status.stdout);
+    assert!(status.stdout.contains("login-required") && !status.stdout.contains("not-durable"), "{}", status.stdout);
+    daemon.signal("TERM");
+    assert_eq!(daemon.end().0, 0);
 }

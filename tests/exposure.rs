@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use http::StatusCode;
-use mcp_proxy::alibaba::credentials::ApiCredentials;
+use mcp_proxy::alibaba::credentials::{ApiCredentials, source};
 use mcp_proxy::auth::credential::{Binding, Credential, Grant, TokenAnswer};
 use mcp_proxy::auth::endpoint::CodeExchange;
 use mcp_proxy::auth::flow::{Client, Delivery, Desk};
@@ -24,7 +24,8 @@ use mcp_proxy::model::callback::Callback;
 use mcp_proxy::model::secret::Secret;
 use mcp_proxy::model::time::Wall;
 use mcp_proxy::token::Bearer;
-use mcp_proxy_sandbox::{Sandbox, TokenFault};
+use mcp_proxy_sandbox::{ApiFault, Sandbox, TokenFault};
+use serde_json::{Value, json};
 use support::person::{authorize_url, follow, sign_in};
 use support::program::{Program, command};
 use support::{PATIENCE, Proxy, post, sandbox, send, state_dir, whole};
@@ -281,6 +282,8 @@ async fn everything_printed(sandbox: &Sandbox, directory: &Path, level: &str) ->
     let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18",
         "capabilities":{},"clientInfo":{"name":"canary-body","version":"1"}}}"#;
     assert_eq!(whole(send(address, post(address, mcp, hello)).await).await.0, StatusCode::OK);
+    let read = r#"{"id":1,"method":"resources/read","params":{"uri":"notes://1?key=canary-query#canary-fragment"}}"#;
+    whole(send(address, post(address, "/lab/echo", read)).await).await;
     cloud.fail_gateway(mcp_proxy_sandbox::GatewayFault::CutBefore, Some(2));
     ask().await;
     cloud.clear_faults();
@@ -293,7 +296,8 @@ async fn everything_printed(sandbox: &Sandbox, directory: &Path, level: &str) ->
     daemon.signal("TERM");
     let (code, printed) = daemon.end();
     assert_eq!(code, 0, "{printed}");
-    assert!(printed.contains("POST /lab/echo 200"), "{printed}");
+    assert!(printed.contains("POST /lab/echo tools/call 200"), "{printed}");
+    assert!(printed.contains("resources/read notes://1 200"), "{printed}");
     all + &printed
 }
 
@@ -314,6 +318,167 @@ async fn d5_no_secret_no_body_and_no_query_is_ever_printed() {
             assert_eq!(all.lines().find(|line| line.contains(start)), None, "{level}");
         }
         assert_eq!(all.lines().find(|line| line.contains("canary")), None, "{level}");
+    }
+}
+
+/// Somebody's API credentials: variables, and the current profile of the aliyun CLI with those that it needs.
+struct Owner {
+    name: &'static str,
+    variables: Vec<(&'static str, String)>,
+    profiles: Vec<Value>,
+}
+
+/// API credentials of every kind.
+fn owners(sandbox: &Sandbox, directory: &Path) -> Vec<Owner> {
+    let cloud = sandbox.cloud();
+    let ((id, secret), temporary) = (sandbox.access_key(), sandbox.temporary_access_key());
+    let role = format!("acs:ram::{}:role/mcp-role", sandbox.account_uid());
+    let of_key = |mode: &str| {
+        json!({ "name": "first", "mode": mode, "access_key_id": id, "access_key_secret": secret,
+            "ram_role_arn": role, "ram_session_name": "mcp-proxy" })
+    };
+    let oidc_file = directory.join("oidc-token");
+    std::fs::write(&oidc_file, cloud.issue_oidc_token(3600)).unwrap();
+    let oidc = json!({ "name": "first", "mode": "OIDC", "oidc_token_file": oidc_file, "ram_role_arn": role,
+        "oidc_provider_arn": format!("acs:ram::{}:oidc-provider/sandbox-idp", sandbox.account_uid()) });
+    let printed = directory.join("printed.json");
+    let keys = json!({ "mode": "StsToken", "access_key_id": temporary.0, "access_key_secret": temporary.1,
+        "sts_token": temporary.2 });
+    std::fs::write(&printed, keys.to_string()).unwrap();
+    let external =
+        json!({ "name": "first", "mode": "External", "process_command": format!("/bin/cat {}", printed.display()) });
+    let mut sts = keys.clone();
+    sts["name"] = "first".into();
+    let sso = json!({ "name": "first", "mode": "CloudSSO", "cloud_sso_sign_in_url": sandbox.cloud_url(),
+        "cloud_sso_account_id": sandbox.account_uid(), "cloud_sso_access_config": "ac-00sandbox00",
+        "access_token": cloud.issue_cloud_sso_token(3600), "cloud_sso_access_token_expire": 4_102_444_800_u64 });
+    let oauth = json!({ "name": "first", "mode": "OAuth", "oauth_site_type": "CN",
+        "oauth_access_token": cloud.issue_cli_token(3600), "oauth_access_token_expire": 4_102_444_800_u64 });
+    let chained = json!({ "name": "second", "mode": "ChainableRamRoleArn", "source_profile": "first",
+        "ram_role_arn": role, "ram_session_name": "second" });
+    let machine = json!({ "name": "first", "mode": "EcsRamRole" });
+    let uri = json!({ "name": "first", "mode": "CredentialsURI",
+        "credentials_uri": format!("{}/credentials", sandbox.page_url()) });
+    let variables = vec![
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", temporary.0.clone()),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", temporary.1.clone()),
+        ("ALIBABA_CLOUD_SECURITY_TOKEN", temporary.2.clone()),
+    ];
+    let mut owners = vec![Owner { name: "environment", variables, profiles: Vec::new() }];
+    owners.extend(
+        [
+            ("AK", vec![of_key("AK")]),
+            ("StsToken", vec![sts]),
+            ("RamRoleArn", vec![of_key("RamRoleArn")]),
+            ("ChainableRamRoleArn", vec![chained, of_key("AK")]),
+            ("EcsRamRole", vec![machine]),
+            ("OIDC", vec![oidc]),
+            ("CredentialsURI", vec![uri]),
+            ("External", vec![external]),
+            ("CloudSSO", vec![sso]),
+            ("OAuth", vec![oauth]),
+        ]
+        .map(|(name, profiles)| Owner { name, variables: Vec::new(), profiles }),
+    );
+    owners
+}
+
+/// Everything that is printed, shown and answered while a machine with these credentials works, is refused everything,
+/// and works again.
+async fn everything_said(sandbox: &Sandbox, directory: &Path, owner: &Owner) -> String {
+    const RULES: &str = "auth = \"access-key\"\nsafety_policy = \"*=allow\"\n[limits]\ntoken_wait = \"100ms\"";
+    let cloud = sandbox.cloud();
+    if let Some(first) = owner.profiles.first() {
+        let config = json!({ "current": first["name"], "profiles": owner.profiles });
+        std::fs::write(directory.join("aliyun.json"), config.to_string()).unwrap();
+    }
+    let socket = directory.join("control.sock");
+    let make = |args: &[&str]| {
+        let mut command = command(sandbox, directory, RULES, args);
+        command.env_remove("ALIBABA_CLOUD_ACCESS_KEY_ID").env_remove("ALIBABA_CLOUD_ACCESS_KEY_SECRET");
+        command.envs(owner.variables.iter().map(|(name, value)| (*name, value.as_str())));
+        command.env("MCP_PROXY_LOG__LEVEL", "trace,hyper::proto=trace,hyper_util::client=trace,rustls::client=trace");
+        command.env("MCP_PROXY_CONTROL__SOCKET", &socket);
+        command.env("MCP_PROXY_ALIBABA__ENDPOINTS__METADATA", sandbox.metadata_url());
+        command
+    };
+    let shown = async |args: &'static [&'static str]| {
+        let command = make(args);
+        let ended = tokio::task::spawn_blocking(|| support::program::finish(command)).await.unwrap();
+        format!("{}{}", ended.stdout, ended.stderr)
+    };
+    let all_commands: [&'static [&'static str]; 5] =
+        [&["check-config"], &["servers"], &["servers", "--json"], &["status"], &["status", "--json"]];
+    let mut daemon = Program::start(make(&["serve"]));
+    let address: SocketAddr = daemon.line("Listen: ").replace("Listen: ", "").parse().unwrap();
+    let ask = async || {
+        let (status, headers, body) = whole(send(address, post(address, ECHO, REQUEST)).await).await;
+        (status, format!("{headers:?} {body}"))
+    };
+    let mut all = String::new();
+    daemon.line("Available Servers");
+    let (status, answer) = ask().await;
+    assert_eq!(status, StatusCode::OK, "{}: {answer}", owner.name);
+    for args in all_commands {
+        all.push_str(&shown(args).await);
+    }
+    // The cloud quotes what it was sent, which may hold a token.
+    let (_, _, quoted) = sandbox.temporary_access_key();
+    let message = format!("Specified signature is not matched. server string to sign is:POST&SecurityToken%3D{quoted}");
+    let fault = ApiFault::Error {
+        status: 400,
+        code: "SignatureDoesNotMatch".to_owned(),
+        message,
+        recommend: Some("https://api.aliyun.com/troubleshoot?q=SignatureDoesNotMatch".to_owned()),
+        retry_after_ms: None,
+    };
+    cloud.fail_api(fault, None);
+    cloud.revoke_access_tokens();
+    let (status, answer) = ask().await;
+    assert!(status.is_server_error(), "{}: {status} {answer}", owner.name);
+    all.push_str(&answer);
+    daemon.line("token-renewal-failing");
+    for args in all_commands {
+        all.push_str(&shown(args).await);
+    }
+    let (_, _, health) = whole(
+        send(
+            address,
+            http::Request::get("/health")
+                .header("host", address.to_string())
+                .body(http_body_util::Full::default())
+                .unwrap(),
+        )
+        .await,
+    )
+    .await;
+    all.push_str(&health);
+    cloud.clear_faults();
+    daemon.signal("TERM");
+    let (code, printed) = daemon.end();
+    assert_eq!(code, 0, "{printed}");
+    all + &printed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d5_no_secret_is_said_whatever_the_credentials_are() {
+    let sandbox = sandbox().await;
+    sandbox.cloud().set_metadata_hardened(true);
+    let root = state_dir();
+    for index in 0..owners(&sandbox, root.path()).len() {
+        // Made anew for each: the one before has revoked what it could.
+        let owner = owners(&sandbox, root.path()).swap_remove(index);
+        let directory = state_dir();
+        let all = everything_said(&sandbox, directory.path(), &owner).await;
+        assert!(all.contains("DEBUG") && all.contains("SignatureDoesNotMatch"), "{}: {all}", owner.name);
+        for secret in sandbox.cloud().issued_secrets() {
+            // Nor a part of it that helps to guess the rest; the first letters of some say only what they are.
+            let part = &secret[secret.len().min(24) / 4..secret.len().min(24)];
+            assert_eq!(all.lines().find(|line| line.contains(part)), None, "{}", owner.name);
+        }
+        for quoted in ["Signature=", "SecurityToken=", "SecurityToken%3D", "OIDCToken="] {
+            assert_eq!(all.lines().find(|line| line.contains(quoted)), None, "{}", owner.name);
+        }
     }
 }
 
@@ -474,6 +639,7 @@ fn d5_debug_shows_no_secret() {
         access_key_id: "id".into(),
         access_key_secret: secret(),
         security_token: Some(secret()),
+        bearer: Some(source::Bearer::new(secret(), None).unwrap()),
         source: "here".into(),
     };
     shows("ApiCredentials", &credentials);

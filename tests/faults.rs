@@ -11,13 +11,14 @@ mod support;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
-use mcp_proxy::model::time::{Clock, Mono, Now};
+use mcp_proxy::model::time::Clock;
 use mcp_proxy::observe::health::Standing;
 use mcp_proxy_sandbox::{Cloud, Sandbox, TokenFault};
+use support::time::Time;
 use support::{PATIENCE, Proxy, sandbox, state_dir};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -31,34 +32,6 @@ const DUE: u64 = 9000;
 const NEXT_TRY: u64 = 61;
 /// A daemon looks at its clock every second.
 const NOTICED: Duration = Duration::from_millis(1300);
-
-/// A time that passes when it is told to.
-#[derive(Clone)]
-struct Time {
-    begin: Now,
-    passed: Arc<AtomicU64>,
-}
-
-impl Time {
-    fn new() -> Self {
-        let begin = Now { wall: Clock::system().now().wall, mono: Mono::from_start(Duration::ZERO) };
-        Self { begin, passed: Arc::default() }
-    }
-
-    fn now(&self) -> Now {
-        let passed = Duration::from_secs(self.passed.load(Ordering::SeqCst));
-        Now { wall: self.begin.wall.plus(passed), mono: self.begin.mono.plus(passed) }
-    }
-
-    fn clock(&self) -> Clock {
-        let time = self.clone();
-        Clock::from_fn(move || time.now())
-    }
-
-    fn pass(&self, seconds: u64) {
-        self.passed.fetch_add(seconds, Ordering::SeqCst);
-    }
-}
 
 /// A fault and what must be said of it.
 struct Case {

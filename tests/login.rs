@@ -25,6 +25,7 @@ use mcp_proxy::model::time::Clock;
 use mcp_proxy::model::upstream::UpstreamName;
 use mcp_proxy::net::api_client::ApiClient;
 use mcp_proxy::observe::health::Health;
+use mcp_proxy::observe::pulse::Pulse;
 use mcp_proxy_sandbox::{ApiFault, Consent, Sandbox, SignedInAs, TokenFault};
 use support::person::{authorize_url, follow, logins, sign_in};
 use support::prerequisites::{Need, clients, lacks};
@@ -565,7 +566,7 @@ async fn e8_a_login_by_another_process_is_taken_over_although_the_old_one_is_goo
         seed: 1,
     });
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(keeper.run(CancellationToken::new()));
+    tasks.spawn(keeper.run(CancellationToken::new(), Pulse::default().part("keeper")));
     let old = tokens.current().expect("the saved login is in use");
 
     store.save(&login(2, "new-token"), clock.now().wall).unwrap();

@@ -1,6 +1,7 @@
 //! The memory of the real program under large bodies and slow readers (rows C1 and C8 of the failure list).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails may panic")]
+#![allow(clippy::print_stdout, reason = "what was measured is printed")]
 
 mod support;
 
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use mcp_proxy_sandbox::{Cloud, Sandbox};
 use support::program::{Program, command};
 use support::{Proxy, sandbox};
@@ -132,6 +134,21 @@ async fn c1_an_answer_of_200_mib_costs_no_memory() {
     assert!(growth < GROWTH, "grew by {} KiB", growth / 1024);
 }
 
+/// As the first event of a stream that a GET opens, and as a line that never ends before it does.
+#[tokio::test]
+async fn c3_a_line_of_200_mib_costs_no_memory() {
+    let world = World::new().await;
+    let (growth, length) = world
+        .growth(async {
+            let mut stream = world.begin(&format!("GET /lab/line/{LARGE}")).await;
+            stream.write_all(b"\r\n").await.unwrap();
+            rest(stream).await
+        })
+        .await;
+    assert!(length >= LARGE, "{length}");
+    assert!(growth < GROWTH, "grew by {} KiB", growth / 1024);
+}
+
 #[tokio::test]
 async fn c8_an_upload_of_200_mib_costs_no_memory() {
     let world = World::new().await;
@@ -174,4 +191,34 @@ async fn c1_an_upstream_that_does_not_read_holds_the_client_back() {
         .await;
     assert!(written > 0 && written < ON_THE_WAY, "the client got {} KiB off", written / 1024);
     assert!(growth < GROWTH, "grew by {} KiB", growth / 1024);
+}
+
+/// How many streams of one HTTP/2 connection nobody reads, and what each may cost on both sides of the program.
+const UNREAD: u64 = 30;
+const COST: u64 = 256 * 1024;
+
+#[tokio::test]
+async fn c8_thirty_streams_that_nobody_reads_cost_a_bounded_amount_each() {
+    let world = World::new().await;
+    let stream = TcpStream::connect(world.address).await.unwrap();
+    let (mut sender, serving) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let mut connection = tokio::task::JoinSet::new();
+    connection.spawn(serving);
+    let cloud = world.cloud();
+    let (growth, answers) = world
+        .growth(async {
+            let mut answers = Vec::new();
+            for _ in 0..UNREAD {
+                let request = http::Request::get(format!("http://localhost/lab/bytes/{LARGE}"));
+                let request = request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
+                answers.push(sender.send_request(request).await.unwrap());
+            }
+            while tokio::time::timeout(QUIET, cloud.changed()).await.is_ok() {}
+            answers
+        })
+        .await;
+    println!("{UNREAD} unread streams: {} KiB each", growth / 1024 / UNREAD);
+    assert!(answers.iter().all(|answer| answer.status() == 200));
+    assert!(growth < UNREAD * COST, "grew by {} KiB", growth / 1024);
 }

@@ -7,10 +7,21 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use mcp_proxy::config::{Inputs, load};
+use mcp_proxy::config::{Inputs, keys, load};
 
-const DOCUMENTS: [&str; 6] =
-    ["README.md", "docs/ARCHITECTURE.md", "docs/CLIENTS.md", "docs/OPERATING.md", "docs/STATUS.md", "CONTRIBUTING.md"];
+const DOCUMENTS: [&str; 11] = [
+    "README.md",
+    "docs/ARCHITECTURE.md",
+    "docs/CLIENTS.md",
+    "docs/CLIENT_RULES.md",
+    "docs/CLIENT_GRANTS.md",
+    "docs/CONTROL.md",
+    "docs/OPERATING.md",
+    "docs/STATUS.md",
+    "docs/SYSTEMD.md",
+    "docs/TRANSPARENCY.md",
+    "CONTRIBUTING.md",
+];
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
@@ -159,6 +170,13 @@ fn every_condition_is_documented_and_no_other() {
     let mut named = first_cells("docs/OPERATING.md", "Conditions", "");
     named.retain(|word| word.contains('-') && word.chars().any(char::is_alphabetic));
     assert_eq!(named, raised);
+}
+
+#[test]
+fn every_key_that_a_reload_puts_in_force_is_documented_and_no_other() {
+    let mut named = first_cells("docs/OPERATING.md", "Under systemd", "");
+    named.retain(|word| keys::KEYS.iter().any(|key| key.path == word));
+    assert_eq!(named, keys::LIVE.iter().map(|path| (*path).to_owned()).collect());
 }
 
 #[test]

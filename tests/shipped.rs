@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mcp_proxy::config::keys::{Fallback, KEYS};
-use mcp_proxy::config::settings::Settings;
+use mcp_proxy::config::settings::{Listen, Settings};
 use mcp_proxy::config::{Inputs, load};
-use mcp_proxy::proxy::settings::Settings as ProxySettings;
+use mcp_proxy::proxy::settings::{Settings as ProxySettings, Supply};
 use toml::de::DeTable;
 
 fn root() -> &'static Path {
@@ -65,10 +65,24 @@ fn as_it_stands_the_example_changes_nothing() {
 #[test]
 fn with_every_example_in_force_it_is_correct() {
     // Each kind of login has keys of its own, which the others refuse.
-    for (auth, of_others) in [
-        ("alibaba-oauth", ["token_file", "token_command"].as_slice()),
-        ("token-file", &["token_command"]),
-        ("token-command", &["token_file"]),
+    for (auth, supply, of_others) in [
+        (
+            "alibaba-oauth",
+            Supply::Login,
+            ["client_id", "scope", "boundary_policy", "safety_policy", "allowed_tools", "token_file", "token_command"]
+                .as_slice(),
+        ),
+        ("access-key", Supply::Credentials, &["token_file", "token_command"]),
+        (
+            "token-file",
+            Supply::Source,
+            &["client_id", "scope", "boundary_policy", "safety_policy", "allowed_tools", "token_command"],
+        ),
+        (
+            "token-command",
+            Supply::Source,
+            &["client_id", "scope", "boundary_policy", "safety_policy", "allowed_tools", "token_file"],
+        ),
     ] {
         let is_of_others = |key: &str| of_others.iter().any(|other| key.starts_with(other));
         let example = example();
@@ -78,11 +92,14 @@ fn with_every_example_in_force_it_is_correct() {
         });
         let text: String = in_force.map(|line| format!("{line}\n")).collect();
         let settings = parse(&text.replace("auth = \"alibaba-oauth\"", &format!("auth = \"{auth}\"")));
-        assert_eq!(settings.listen, parse("").listen);
-        let ProxySettings { allowed_hosts, allowed_origins, .. } = settings.proxy.clone();
-        assert_eq!(settings.proxy, ProxySettings { allowed_hosts, allowed_origins, ..parse("").proxy });
+        let unix = settings.listen.unix.clone();
+        assert_eq!(settings.listen, Listen { unix, ..parse("").listen });
+        let ProxySettings { clients, allowed_hosts, allowed_origins, .. } = settings.proxy.clone();
+        assert_eq!(clients.in_order().map(|client| client.name.as_str()).collect::<Vec<_>>(), ["dify"]);
+        assert_eq!(clients.access, parse("").proxy.clients.access);
+        assert_eq!(settings.proxy, ProxySettings { clients, allowed_hosts, allowed_origins, ..parse("").proxy });
         assert_eq!(settings.net.connect_timeout, parse("").net.connect_timeout);
-        assert_eq!(settings.upstreams[0].proxy.has_login, auth == "alibaba-oauth");
+        assert_eq!(settings.upstreams[0].proxy.supply, supply);
     }
 }
 
@@ -132,7 +149,11 @@ fn each_key_is_explained_above_it() {
 }
 
 /// The workspace's members: the heading of each in the list of dependencies, and its manifest.
-const MEMBERS: &[(&str, &str)] = &[("mcp-proxy", "Cargo.toml"), ("mcp-proxy-sandbox", "tests/sandbox/Cargo.toml")];
+const MEMBERS: &[(&str, &str)] = &[
+    ("mcp-proxy", "Cargo.toml"),
+    ("mcp-proxy-lab", "benches/lab/Cargo.toml"),
+    ("mcp-proxy-sandbox", "tests/sandbox/Cargo.toml"),
+];
 
 /// One line of the list of dependencies.
 struct Line {

@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, header};
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use url::Url;
 
+pub use crate::alibaba::call_error::CallError;
 use crate::alibaba::cloud_error::{self, CallContext, CloudError, Kind};
 use crate::alibaba::credentials::ApiCredentials;
-use crate::alibaba::sign;
+use crate::alibaba::request::{self, random};
 use crate::alibaba::site::Endpoints;
 use crate::model::secret::Secret;
 use crate::model::time::{Clock, Wall, in_words};
@@ -30,8 +31,14 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait a server may ask for. Somebody is watching a login, so beyond it the error is the better answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
+/// The farthest that the cloud's clock is followed. A wrong time zone is less; what is more is no clock to sign by.
+const MOST_SKEW: Duration = Duration::from_secs(24 * 3600);
+
 /// A difference of clocks below this is no reason for `InvalidTimeStamp.Expired`, so correcting it cannot help.
 const LEAST_SKEW: Duration = Duration::from_secs(60);
+
+/// The version of the MCP gateway's control plane.
+const GATEWAY_VERSION: &str = "2024-11-30";
 
 /// How requests get out: the daemon's client, or a stand-in for it.
 pub type Transport = Arc<dyn Fn(Request<Bytes>) -> Answer + Send + Sync>;
@@ -39,67 +46,88 @@ pub type Transport = Arc<dyn Fn(Request<Bytes>) -> Answer + Send + Sync>;
 /// An answer on its way.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Response<Bytes>, ApiError>> + Send>>;
 
+/// How far the cloud's clock is ahead of ours; nothing until the cloud says otherwise. Clones share it, so that it is
+/// learned and said once.
+#[derive(Debug, Clone, Default)]
+pub struct Skew(Arc<AtomicI64>);
+
+impl Skew {
+    /// In milliseconds.
+    fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The cloud's API, as one identity sees it.
 pub struct Api {
     transport: Transport,
     clock: Clock,
     credentials: ApiCredentials,
     endpoints: Endpoints,
-    /// Milliseconds to add to our clock to get the cloud's; zero until the cloud says otherwise.
-    skew: AtomicI64,
+    skew: Skew,
 }
 
 /// One call: what to do, and with which parameters.
 #[derive(Debug, Clone)]
 pub(crate) struct Call<'a> {
-    origin: &'a Url,
-    method: Method,
-    path: &'static str,
-    action: &'static str,
-    version: &'static str,
+    pub(super) origin: &'a Url,
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) action: &'static str,
+    pub(super) version: &'static str,
     /// The service's name in RAM actions.
     ram_service: &'static str,
-    query: Vec<(&'static str, String)>,
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) scheme: Scheme,
+    /// True if a good answer holds a secret: none of it may be shown.
+    gives_secret: bool,
+    /// JSON; empty for none.
+    pub(super) body: Bytes,
+    /// A secret in the body, which a server may repeat.
+    tells: Option<&'a Secret>,
 }
 
-/// Why a call has no result.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// No answer came.
-    #[error("{0}. Check the network, the endpoint's host, and HTTPS_PROXY and NO_PROXY if a proxy is needed")]
-    Unanswered(#[from] ApiError),
-    /// The API refused.
-    #[error(transparent)]
-    Refused(Box<CloudError>),
-    /// The answer is a success, but not what the call returns.
-    #[error(
-        "the answer of {host} to {action} cannot be read ({reason}). Check the endpoint's host, and any HTTP proxy in between"
-    )]
-    Unreadable {
-        /// Host, and port if it is not the scheme's own.
-        host: String,
-        /// The call.
-        action: &'static str,
-        /// What is wrong with the answer.
-        reason: String,
-    },
-    /// The request cannot be made at all.
-    #[error("cannot make the request {action}: {reason}")]
-    Unsendable {
-        /// The call.
-        action: &'static str,
-        /// What is in the way.
-        reason: String,
-    },
+/// How a call is signed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scheme {
+    /// `ACS3-HMAC-SHA256`, in headers.
+    V3,
+    /// `HMAC-SHA1`, in the query.
+    Rpc,
+    /// Not at all: the call proves itself by what it says.
+    None,
 }
 
-impl CallError {
-    /// What kind of refusal this is, if the API refused.
-    pub fn kind(&self) -> Option<Kind> {
-        match self {
-            Self::Refused(error) => Some(error.kind()),
-            _ => None,
+impl<'a> Call<'a> {
+    /// A call by GET with a signature of version 3, and without a body.
+    fn signed(
+        origin: &'a Url,
+        path: &'static str,
+        action: &'static str,
+        version: &'static str,
+        ram_service: &'static str,
+        query: Vec<(&'static str, String)>,
+    ) -> Self {
+        let (method, scheme, body) = (Method::GET, Scheme::V3, Bytes::new());
+        Self {
+            origin,
+            method,
+            path,
+            action,
+            version,
+            ram_service,
+            query,
+            scheme,
+            gives_secret: false,
+            body,
+            tells: None,
         }
+    }
+
+    /// The error for an answer that lacks what the call is for.
+    pub(crate) fn unreadable(&self, reason: &str) -> CallError {
+        let (host, action) = (authority(self.origin), self.action);
+        CallError::Unreadable { host, action, reason: reason.to_owned() }
     }
 }
 
@@ -115,7 +143,13 @@ impl Api {
 
     /// The API behind some other transport.
     pub fn over(transport: Transport, clock: Clock, credentials: ApiCredentials, endpoints: Endpoints) -> Self {
-        Self { transport, clock, credentials, endpoints, skew: AtomicI64::new(0) }
+        Self { transport, clock, credentials, endpoints, skew: Skew::default() }
+    }
+
+    /// The same, with what is known of the cloud's clock.
+    #[must_use]
+    pub fn knowing(self, skew: &Skew) -> Self {
+        Self { skew: skew.clone(), ..self }
     }
 
     /// Where the services are.
@@ -126,7 +160,15 @@ impl Api {
     /// A call to the API that manages OAuth applications (IMS 2019-08-15, RPC style).
     pub(crate) fn ims(&self, method: Method, action: &'static str, query: Vec<(&'static str, String)>) -> Call<'_> {
         let (origin, version, ram_service) = (&self.endpoints.ims, "2019-08-15", "ram");
-        Call { origin, method, path: "/", action, version, ram_service, query }
+        Call { method, ..Call::signed(origin, "/", action, version, ram_service, query) }
+    }
+
+    /// A call to the API that gives tokens for API credentials (RamOAuth 2026-04-21, RPC style). Nobody has shown that
+    /// it takes version 3 of the signature.
+    pub(crate) fn ramoauth(&self, action: &'static str, query: Vec<(&'static str, String)>) -> Call<'_> {
+        let (origin, version, ram_service) = (&self.endpoints.ramoauth, "2026-04-21", "ram");
+        let call = Call::signed(origin, "/", action, version, ram_service, query);
+        Call { method: Method::POST, scheme: Scheme::Rpc, gives_secret: true, ..call }
     }
 
     /// A call to the MCP gateway's control plane (OpenAPIExplorer 2024-11-30, ROA style).
@@ -136,24 +178,63 @@ impl Api {
         action: &'static str,
         query: Vec<(&'static str, String)>,
     ) -> Call<'_> {
-        let (origin, version, ram_service) = (&self.endpoints.gateway, "2024-11-30", "openapiexplorer");
-        Call { origin, method: Method::GET, path, action, version, ram_service, query }
+        Call::signed(&self.endpoints.gateway, path, action, GATEWAY_VERSION, "openapiexplorer", query)
+    }
+
+    /// A call to the MCP gateway that is not signed: its body, JSON, holds the token that it is about.
+    pub(crate) fn gateway_unsigned<'a>(
+        &'a self,
+        path: &'static str,
+        action: &'static str,
+        body: Bytes,
+        token: &'a Secret,
+    ) -> Call<'a> {
+        let call = self.gateway(path, action, Vec::new());
+        Call { method: Method::POST, scheme: Scheme::None, body, tells: Some(token), ..call }
+    }
+
+    /// A call to the service for temporary keys (STS 2015-04-01, RPC style), which is at `origin`.
+    pub(crate) fn sts<'a>(
+        &self,
+        origin: &'a Url,
+        action: &'static str,
+        query: Vec<(&'static str, String)>,
+    ) -> Call<'a> {
+        let call = Call::signed(origin, "/", action, "2015-04-01", "sts", query);
+        Call { method: Method::POST, gives_secret: true, ..call }
     }
 
     /// Performs a call and reads its result.
     ///
     /// A wrong clock and a used nonce are corrected once; a busy service is asked up to three times.
     pub(crate) async fn perform<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, CallError> {
+        let answer = self.answer(call).await?;
+        read(&answer, call, authority(call.origin))
+    }
+
+    /// The same, where a good answer says no more than that it is good.
+    pub(crate) async fn order(&self, call: &Call<'_>) -> Result<(), CallError> {
+        self.answer(call).await.map(drop)
+    }
+
+    async fn answer(&self, call: &Call<'_>) -> Result<Response<Bytes>, CallError> {
         let host = authority(call.origin);
         let (mut tries, mut clock_corrected, mut nonce_renewed) = (1, false, false);
         loop {
-            let answer = (self.transport)(self.signed(call, &host)?).await?;
+            let skew = self.skew.get();
+            let at = self.time_with(skew);
+            let answer = (self.transport)(request::build(call, &host, &self.credentials, at)?).await?;
             if answer.status().is_success() {
-                return read(&answer, call, host);
+                return Ok(answer);
             }
             let error = self.refusal(&answer, call, &host);
             match error.kind() {
-                Kind::ClockSkew if !clock_corrected && self.learn_skew(answer.headers()) => clock_corrected = true,
+                // Another call may have learned it meanwhile.
+                Kind::ClockSkew
+                    if !clock_corrected && (self.skew.get() != skew || self.learn_skew(answer.headers())) =>
+                {
+                    clock_corrected = true;
+                }
                 Kind::NonceUsed if !nonce_renewed => nonce_renewed = true,
                 Kind::Throttled | Kind::ServerTrouble if tries < MOST_TRIES => {
                     let Some(wait) = wait_after(tries, answer.headers(), random(call.action)?) else {
@@ -168,86 +249,65 @@ impl Api {
         }
     }
 
-    fn signed(&self, call: &Call<'_>, host: &str) -> Result<Request<Bytes>, CallError> {
-        let unsendable = |reason: String| CallError::Unsendable { action: call.action, reason };
-        let key = &self.credentials;
-        let nonce = sign::hex(&random::<16>(call.action)?);
-        let date = sign::timestamp(self.cloud_time());
-        let payload = sign::hash(b"");
-        let mut headers = vec![
-            ("host", host),
-            ("x-acs-action", call.action),
-            ("x-acs-version", call.version),
-            ("x-acs-date", &date),
-            ("x-acs-signature-nonce", &nonce),
-            ("x-acs-content-sha256", &payload),
-        ];
-        if let Some(token) = &key.security_token {
-            headers.push(("x-acs-accesskey-id", &key.access_key_id));
-            headers.push(("x-acs-security-token", token.expose()));
-        }
-        let query = sign::canonical_query(&call.query);
-        let canonical = sign::canonical_request(call.method.as_str(), call.path, &query, &headers, &payload);
-        let authorization = sign::authorization(&key.access_key_id, &key.access_key_secret, &canonical);
-        headers.push(("authorization", &authorization));
-        headers.push(("accept", "application/json"));
-        headers.push(("user-agent", concat!("mcp-proxy/", env!("CARGO_PKG_VERSION"))));
-        if call.method == Method::POST {
-            // The HTTP library says nothing of an empty body; some load balancers then answer 411.
-            headers.push(("content-length", "0"));
-        }
-
-        let separator = if query.is_empty() { "" } else { "?" };
-        let url = format!("{}://{host}{}{separator}{query}", call.origin.scheme(), call.path);
-        let mut request = Request::builder().method(call.method.clone()).uri(url);
-        for (name, value) in headers {
-            // The library's words would quote the value, which may be a secret.
-            let mut value = HeaderValue::from_str(value)
-                .map_err(|_| unsendable(format!("the header {name} would hold an illegal character")))?;
-            value.set_sensitive(matches!(name, "authorization" | "x-acs-security-token"));
-            request = request.header(name, value);
-        }
-        request.body(Bytes::new()).map_err(|error| unsendable(error.to_string()))
-    }
-
     fn refusal(&self, answer: &Response<Bytes>, call: &Call<'_>, host: &str) -> CloudError {
         let context = CallContext {
             host,
             action: call.action,
             ram_action: &format!("{}:{}", call.ram_service, call.action),
             credentials: &self.credentials.source,
-            hide: self.credentials.security_token.as_ref().map(Secret::expose),
+            hide: call.tells.or_else(|| self.credentials.token_sent()).map(Secret::expose),
         };
-        CloudError::read(answer, context)
+        let mut error = CloudError::read(answer, context);
+        if error.kind() == Kind::ClockSkew {
+            error.clock = date_of(answer.headers()).and_then(|theirs| far(self.clock.now().wall, theirs));
+        }
+        error
     }
 
-    fn cloud_time(&self) -> Wall {
-        let ours = self.clock.now().wall.unix_millis();
-        Wall::from_unix_millis(ours.saturating_add(self.skew.load(Ordering::Relaxed)))
+    /// The cloud's time, if its clock is so many milliseconds ahead of ours.
+    fn time_with(&self, skew: i64) -> Wall {
+        Wall::from_unix_millis(self.clock.now().wall.unix_millis().saturating_add(skew))
     }
 
     /// Takes the cloud's time from the `Date` of an answer. False if that leaves the date as it was.
     fn learn_skew(&self, headers: &HeaderMap) -> bool {
-        let date = headers.get(header::DATE).and_then(|value| value.to_str().ok());
-        let Some(theirs) = date.and_then(|text| OffsetDateTime::parse(text, &Rfc2822).ok()) else { return false };
-        let theirs = Wall::from_unix_seconds(theirs.unix_timestamp());
-        let assumed = self.cloud_time();
-        if theirs.since(assumed).max(assumed.since(theirs)) < LEAST_SKEW {
+        let Some(theirs) = date_of(headers) else { return false };
+        let (assumed, ours) = (self.time_with(self.skew.get()), self.clock.now().wall);
+        if apart(theirs, assumed) < LEAST_SKEW || apart(theirs, ours) > MOST_SKEW {
             return false;
         }
-        let ours = self.clock.now().wall;
-        self.skew.store(theirs.unix_millis().saturating_sub(ours.unix_millis()), Ordering::Relaxed);
-        tracing::warn!(
-            difference = in_words(theirs.since(ours).max(ours.since(theirs))),
-            "the clock of this machine is wrong; signing with the cloud's time. Set the clock"
-        );
+        self.skew.0.store(theirs.unix_millis().saturating_sub(ours.unix_millis()), Ordering::Relaxed);
+        match far(ours, theirs) {
+            Some(far) => tracing::warn!(
+                "the clock of this machine is {far}; requests are signed with the cloud's time. Set the clock"
+            ),
+            None => tracing::info!("the clock of this machine agrees with the cloud's again"),
+        }
         true
     }
+}
+
+/// When an answer was given, by the server's clock.
+fn date_of(headers: &HeaderMap) -> Option<Wall> {
+    let date = OffsetDateTime::parse(headers.get(header::DATE)?.to_str().ok()?, &Rfc2822).ok()?;
+    Some(Wall::from_unix_seconds(date.unix_timestamp()))
+}
+
+fn apart(one: Wall, other: Wall) -> Duration {
+    one.since(other).max(other.since(one))
+}
+
+/// How our clock stands to theirs, in words, if that is worth a word.
+fn far(ours: Wall, theirs: Wall) -> Option<String> {
+    let side = if ours < theirs { "behind" } else { "ahead" };
+    let apart = apart(ours, theirs);
+    (apart >= LEAST_SKEW).then(|| format!("{} {side}", in_words(apart)))
 }
 
 fn read<T: DeserializeOwned>(answer: &Response<Bytes>, call: &Call<'_>, host: String) -> Result<T, CallError> {
     serde_json::from_slice(answer.body()).map_err(|error| {
         let reason = match error.classify() {
+            _ if call.gives_secret => "it is not the JSON of such an answer".to_owned(),
             serde_json::error::Category::Data => format!("its JSON has another form: {error}"),
             _ => {
                 let text = String::from_utf8_lossy(answer.body());
@@ -260,24 +320,16 @@ fn read<T: DeserializeOwned>(answer: &Response<Bytes>, call: &Call<'_>, host: St
 
 /// How long to wait after the `tries`th busy answer; `None` if the server wants a longer wait than anyone has.
 fn wait_after(tries: u32, headers: &HeaderMap, random: [u8; 2]) -> Option<Duration> {
-    let asked_for = headers.get("x-acs-retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let asked_for = cloud_error::retry_after(headers);
     // Half fixed, half random, so that those who were refused together do not come back together.
     let full = FIRST_WAIT.saturating_mul(1 << tries.min(8));
     let ours = full / 2 + full.mul_f64(f64::from(u16::from_be_bytes(random)) / f64::from(u16::MAX)) / 2;
-    let wait = asked_for.map_or(Duration::ZERO, Duration::from_millis).max(ours);
+    let wait = asked_for.unwrap_or_default().max(ours);
     (wait <= LONGEST_WAIT).then_some(wait)
 }
 
-fn random<const N: usize>(action: &'static str) -> Result<[u8; N], CallError> {
-    let mut bytes = [0; N];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => Ok(bytes),
-        Err(error) => Err(CallError::Unsendable { action, reason: format!("the system has no random bytes: {error}") }),
-    }
-}
-
 /// Host, and port if it is not the scheme's own: the value of the `Host` header.
-fn authority(origin: &Url) -> String {
+pub(crate) fn authority(origin: &Url) -> String {
     let host = origin.host_str().unwrap_or_default();
     origin.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
@@ -285,6 +337,7 @@ fn authority(origin: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alibaba::sign;
     use crate::alibaba::testing::{Cloud, NOW, credentials, settings};
 
     const THROTTLED: &str = r#"{"Code":"Throttling.User","Message":"slow down"}"#;
@@ -341,6 +394,42 @@ mod tests {
         let cloud = Cloud::default().answering_with(400, &[date], EXPIRED).answering_with(400, &[date], EXPIRED);
         let error = ask(&cloud.api()).await.unwrap_err();
         assert_eq!(error.kind(), Some(Kind::ClockSkew));
+        assert!(error.to_string().contains("the clock of this machine is 8 h behind"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn calls_beside_each_other_learn_the_clock_together() {
+        let (both, count) = (Arc::new(tokio::sync::Barrier::new(2)), Arc::new(AtomicI64::new(0)));
+        let transport: Transport = Arc::new(move |_| {
+            let (both, is_early) = (both.clone(), count.fetch_add(1, Ordering::SeqCst) < 2);
+            Box::pin(async move {
+                let answer = Response::builder().header("date", "Wed, 30 Sep 2026 20:00:00 GMT");
+                Ok(match is_early {
+                    true => {
+                        // Both are on their way before either is answered.
+                        both.wait().await;
+                        answer.status(400).body(Bytes::from(EXPIRED)).unwrap()
+                    }
+                    false => answer.body(Bytes::from("{}")).unwrap(),
+                })
+            })
+        });
+        let mono = crate::model::time::Mono::from_start(Duration::ZERO);
+        let clock = Clock::from_fn(move || crate::model::time::Now { wall: NOW, mono });
+        let api = Api::over(transport, clock, credentials(), settings().endpoints);
+        let (one, other) = tokio::join!(ask(&api), ask(&api));
+        assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_days_off_is_said_and_not_followed() {
+        for (date, far) in
+            [("Fri, 02 Oct 2026 12:00:00 GMT", "2 d behind"), ("Mon, 28 Sep 2026 12:00:00 GMT", "2 d ahead")]
+        {
+            let cloud = Cloud::default().answering_with(400, &[("date", date)], EXPIRED);
+            let error = ask(&cloud.api()).await.unwrap_err().to_string();
+            assert!(error.contains(far) && error.contains("timedatectl") && cloud.is_done(), "{error}");
+        }
     }
 
     #[tokio::test]

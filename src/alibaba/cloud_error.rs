@@ -4,6 +4,7 @@
 //! all. The HTTP status of a code varies between services, so the code is looked at first.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
@@ -33,8 +34,13 @@ pub struct CloudError {
     pub recommend: Option<String>,
     /// The RAM action that was refused, such as `ram:ListApplications`.
     pub auth_action: Option<String>,
+    /// How long the API asks to wait.
+    pub retry_after: Option<Duration>,
     /// Where the credentials in use come from, for people.
     pub credentials: String,
+    /// How far the clock of this machine is from the server's, by the `Date` of the answer: `8 h behind`. `None` if that
+    /// is little, or not known.
+    pub clock: Option<String>,
 }
 
 /// The kinds of refusal that call for different reactions.
@@ -70,8 +76,17 @@ pub enum Kind {
     Malformed,
     /// The answer is not one of the API's: something else answered.
     Foreign,
+    /// A parameter is missing or not legal.
+    BadParameter,
     /// Any other code.
     Other,
+}
+
+impl Kind {
+    /// True if the same call is refused again until somebody changes something: a key, a permission, a setting.
+    pub fn lasts(self) -> bool {
+        !matches!(self, Self::NonceUsed | Self::Throttled | Self::ServerTrouble | Self::Foreign)
+    }
 }
 
 /// What is known about a call when its answer is read.
@@ -101,7 +116,9 @@ impl CloudError {
             request_id: fields.request_id.or_else(|| header("x-acs-request-id")).map(|id| one_line(&id)),
             recommend: fields.recommend.filter(|url| url.starts_with("https://")).map(|url| one_line(&url)),
             auth_action: fields.auth_action.map(|action| one_line(&action)),
+            retry_after: retry_after(answer.headers()),
             credentials: context.credentials.to_owned(),
+            clock: None,
         };
         if error.kind() == Kind::NoPermission && error.auth_action.is_none() {
             error.auth_action = Some(context.ram_action.to_owned());
@@ -132,6 +149,9 @@ impl CloudError {
             ("Throttling", _) => Kind::Throttled,
             ("ServiceUnavailable" | "InternalError", _) => Kind::ServerTrouble,
             (_, "InvalidAction.NotFound") | ("InvalidVersion", _) => Kind::WrongEndpoint,
+            ("InvalidParameter", _) => Kind::BadParameter,
+            // After those of which one is known by its whole name.
+            _ if family.starts_with("Missing") => Kind::BadParameter,
             ("IncompleteSignature", _) | (_, "InvalidTimeStamp.Format") => Kind::Malformed,
             _ if self.auth_action.is_some() => Kind::NoPermission,
             _ => by_status.unwrap_or(Kind::Other),
@@ -163,7 +183,10 @@ impl CloudError {
                 "Copy the secret again; one that is lost cannot be shown again, create a new access key then".into(),
             ),
             Kind::ClockSkew => (
-                "the clock of this machine differs from the cloud's by more than 15 minutes".into(),
+                match &self.clock {
+                    Some(far) => format!("the clock of this machine is {far}, and 15 minutes are allowed"),
+                    None => "the clock of this machine differs from the cloud's by more than 15 minutes".into(),
+                },
                 "Set the clock, for example with `timedatectl set-ntp true`".into(),
             ),
             Kind::NonceUsed => (
@@ -206,10 +229,14 @@ impl CloudError {
                 format!("this is no answer of the cloud's API: {}", said("the answer is empty")),
                 "Check the endpoint's host, and any HTTP proxy in between".into(),
             ),
+            Kind::BadParameter => (
+                said("a parameter is missing or not legal"),
+                "If it is a setting of yours, correct it; else this is a defect of mcp-proxy, please report it".into(),
+            ),
             Kind::Other => (
                 said("it gives no reason"),
-                match &self.recommend {
-                    Some(page) => format!("See {page}"),
+                match self.recommend {
+                    Some(_) => "See what its page says".into(),
                     None => "Look the code up in the vendor's documentation".into(),
                 },
             ),
@@ -228,6 +255,15 @@ impl fmt::Display for CloudError {
         write!(f, "HTTP {}", self.status.as_u16())?;
         if let Some(id) = &self.request_id {
             write!(f, ", request {id}")?;
+        }
+        if !self.message.is_empty() && !what.contains(&self.message) {
+            write!(f, "; in its words: {}", self.message.trim_end_matches('.'))?;
+        }
+        if !what.contains(&self.credentials) {
+            write!(f, "; asked with {}", self.credentials)?;
+        }
+        if let Some(page) = &self.recommend {
+            write!(f, "; see {page}")?;
         }
         f.write_str(")")
     }
@@ -297,6 +333,11 @@ fn element(text: &str, lower: &str, name: &str) -> Option<String> {
 
 fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// How long the API asks to wait; the header says it in milliseconds.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    header_text(headers, "x-acs-retry-after")?.trim().parse().ok().map(Duration::from_millis)
 }
 
 /// The words of a server, fit for a terminal and a journal.
@@ -385,46 +426,100 @@ mod tests {
             says.starts_with("ims.example refused ListApplications: this is no answer of the cloud's API"),
             "{says}"
         );
-        assert!(says.contains("HTTP proxy") && says.ends_with("(HTTP 302, request ID-H)"), "{says}");
+        assert!(
+            says.contains("HTTP proxy")
+                && says.ends_with("(HTTP 302, request ID-H; asked with profile default in /h/config.json)"),
+            "{says}"
+        );
         assert!(read(404, "").to_string().contains("the answer is empty"));
         assert_eq!(read(502, "<h1>bad gateway</h1>").kind(), Kind::ServerTrouble);
         assert_eq!(read(200, "[]").kind(), Kind::Foreign);
     }
 
+    /// What a person reads, for every code that the vendor documents or that was seen.
     #[test]
-    fn every_code_has_its_kind_and_its_remedy() {
-        for (status, code, kind, remedy) in [
-            (404, "InvalidAccessKeyId.NotFound", Kind::UnknownKey, "profile default in /h/config.json does not exist"),
-            (403, "InvalidAccessKeyId.Inactive", Kind::DisabledKey, "Enable it in the RAM console"),
-            (400, "SignatureDoesNotMatch", Kind::WrongSecret, "Copy the secret again"),
-            (400, "InvalidTimeStamp.Expired", Kind::ClockSkew, "timedatectl"),
-            (400, "InvalidTimeStamp.Format", Kind::Malformed, "report it"),
-            (400, "IncompleteSignature", Kind::Malformed, "report it"),
-            (400, "SignatureNonceUsed", Kind::NonceUsed, "Try again"),
-            (403, "InvalidSecurityToken.Expired", Kind::StaleToken, "Get new ones"),
-            (400, "MissingSecurityToken", Kind::StaleToken, "Get new ones"),
-            (403, "NoPermission", Kind::NoPermission, "RAM policy"),
-            (403, "Forbidden.RAM", Kind::NoPermission, "RAM policy"),
-            (403, "Forbidden", Kind::NoPermission, "RAM policy"),
-            (403, "NotAuthorized", Kind::NoPermission, "RAM policy"),
-            (404, "EntityNotExist.Application", Kind::NotFound, "words. Check that it was not deleted"),
-            (409, "EntityAlreadyExists.Application", Kind::AlreadyExists, "Choose another name"),
-            (409, "EntityAlreadyExist.Application", Kind::AlreadyExists, "Choose another name"),
-            (409, "LimitExceeded.Application", Kind::LimitExceeded, "Delete one"),
-            (400, "Throttling.User", Kind::Throttled, "Wait a minute"),
-            (429, "Whatever", Kind::Throttled, "Wait a minute"),
-            (503, "ServiceUnavailable", Kind::ServerTrouble, "few minutes"),
-            (500, "Whatever", Kind::ServerTrouble, "in trouble: words"),
-            (404, "InvalidAction.NotFound", Kind::WrongEndpoint, "site (CN or INTL)"),
-            (400, "MissingParameter", Kind::Other, "See https://r"),
+    fn every_code_has_its_kind_and_its_sentence() {
+        const NO_KEY: &str = "the access key of profile default in /h/config.json does not exist. Check that it was not deleted and belongs to this site, or create a new one in the RAM console";
+        const DISABLED: &str = "the access key of profile default in /h/config.json is disabled. Enable it in the RAM console, or use another one";
+        const SECRET: &str = "the access key secret of profile default in /h/config.json does not belong to its access key id. Copy the secret again; one that is lost cannot be shown again, create a new access key then";
+        const CLOCK: &str = "the clock of this machine differs from the cloud's by more than 15 minutes. Set the clock, for example with `timedatectl set-ntp true`";
+        const DEFECT: &str = "Its words. This is a defect of mcp-proxy; please report it";
+        const NONCE: &str = "the server has seen this request before. Try again; if it happens again, a proxy in between repeats requests";
+        const STALE: &str = "the temporary credentials of profile default in /h/config.json have expired or do not belong together. Get new ones and store access key id, secret and security token together";
+        const PERMISSION: &str = "the identity of profile default in /h/config.json may not do ram:ListApplications. Ask an administrator to attach this RAM policy to it: {\"Statement\":[{\"Action\":\"ram:ListApplications\",\"Effect\":\"Allow\",\"Resource\":\"*\"}],\"Version\":\"1\"}";
+        const GONE: &str = "Its words. Check that it was not deleted and belongs to this account";
+        const TAKEN: &str = "Its words. Choose another name";
+        const FULL: &str = "Its words. Delete one that is not used any more";
+        const PARAMETER: &str =
+            "Its words. If it is a setting of yours, correct it; else this is a defect of mcp-proxy, please report it";
+        const ENDPOINT: &str = "Its words. Check the endpoint's host and the site (CN or INTL)";
+        const BUSY: &str = "there were too many calls. Wait a minute and try again";
+        const TROUBLE: &str = "the service is in trouble: Its words. Try again in a few minutes";
+        const OTHER: &str = "Its words. See what its page says";
+        for (status, code, kind, expected) in [
+            (404, "InvalidAccessKeyId.NotFound", Kind::UnknownKey, NO_KEY),
+            (403, "InvalidAccessKeyId.Inactive", Kind::DisabledKey, DISABLED),
+            (400, "InvalidAccessKeyId.Inactive", Kind::DisabledKey, DISABLED),
+            (400, "SignatureDoesNotMatch", Kind::WrongSecret, SECRET),
+            (403, "SignatureDoesNotMatch", Kind::WrongSecret, SECRET),
+            (400, "IncompleteSignature", Kind::Malformed, DEFECT),
+            (400, "InvalidTimeStamp.Expired", Kind::ClockSkew, CLOCK),
+            (400, "InvalidTimeStamp.Format", Kind::Malformed, DEFECT),
+            (400, "SignatureNonceUsed", Kind::NonceUsed, NONCE),
+            (403, "InvalidSecurityToken.Expired", Kind::StaleToken, STALE),
+            (400, "InvalidSecurityToken.Malformed", Kind::StaleToken, STALE),
+            (400, "InvalidSecurityToken.MismatchWithAccessKey", Kind::StaleToken, STALE),
+            (400, "MissingSecurityToken", Kind::StaleToken, STALE),
+            (403, "NoPermission", Kind::NoPermission, PERMISSION),
+            (403, "Forbidden.RAM", Kind::NoPermission, PERMISSION),
+            (403, "Forbidden", Kind::NoPermission, PERMISSION),
+            (403, "NotAuthorized", Kind::NoPermission, PERMISSION),
+            (404, "EntityNotExist.Application", Kind::NotFound, GONE),
+            (409, "EntityAlreadyExists.Application", Kind::AlreadyExists, TAKEN),
+            (409, "EntityAlreadyExist.Application", Kind::AlreadyExists, TAKEN),
+            (409, "EntityAlreadyExists.Application.AppName", Kind::AlreadyExists, TAKEN),
+            (409, "LimitExceeded.Application", Kind::LimitExceeded, FULL),
+            (400, "InvalidParameter.RedirectUris", Kind::BadParameter, PARAMETER),
+            (400, "InvalidParameter", Kind::BadParameter, PARAMETER),
+            (400, "MissingParameter", Kind::BadParameter, PARAMETER),
+            (400, "MissingAppName", Kind::BadParameter, PARAMETER),
+            (404, "InvalidAction.NotFound", Kind::WrongEndpoint, ENDPOINT),
+            (400, "InvalidVersion", Kind::WrongEndpoint, ENDPOINT),
+            (400, "Throttling", Kind::Throttled, BUSY),
+            (400, "Throttling.User", Kind::Throttled, BUSY),
+            (503, "Throttling.Api", Kind::Throttled, BUSY),
+            (429, "Whatever", Kind::Throttled, BUSY),
+            (503, "ServiceUnavailable", Kind::ServerTrouble, TROUBLE),
+            (500, "InternalError", Kind::ServerTrouble, TROUBLE),
+            (502, "Whatever", Kind::ServerTrouble, TROUBLE),
+            (404, "EntityNotExist.Role", Kind::NotFound, GONE),
+            (400, "AuthenticationFail.OIDCToken.Expired", Kind::Other, OTHER),
+            (404, "InvalidAction", Kind::Other, OTHER),
+            (400, "Whatever", Kind::Other, OTHER),
         ] {
-            let body = format!(r#"{{"Code":"{code}","Message":"words.","Recommend":"https://r","RequestId":"ID"}}"#);
+            let body =
+                format!(r#"{{"Code":"{code}","Message":"Its words.","Recommend":"https://r/?q=1","RequestId":"ID"}}"#);
             let error = read(status, &body);
             assert_eq!(error.kind(), kind, "{code}");
-            let says = error.to_string();
-            assert!(says.contains(remedy), "{says}");
-            assert!(says.ends_with(&format!("({code}, HTTP {status}, request ID)")), "{says}");
+            // Only these may be better at the next try; nobody waits for the others.
+            let passes = [NONCE, BUSY, TROUBLE].contains(&expected);
+            assert_eq!(kind.lasts(), !passes, "{code}");
+            let words = if expected.contains("Its words") { "" } else { "; in its words: Its words" };
+            let whose = if expected.contains("profile default") {
+                ""
+            } else {
+                "; asked with profile default in /h/config.json"
+            };
+            let origin = format!("({code}, HTTP {status}, request ID{words}{whose}; see https://r/?q=1)");
+            assert_eq!(error.to_string(), format!("ims.example refused ListApplications: {expected} {origin}"));
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_measured_is_said() {
+        let mut error = read(400, r#"{"Code":"InvalidTimeStamp.Expired","Message":"Expired."}"#);
+        error.clock = Some("8 h behind".to_owned());
+        assert!(error.to_string().contains("the clock of this machine is 8 h behind, and 15 minutes are"), "{error}");
     }
 
     #[test]

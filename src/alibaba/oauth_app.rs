@@ -112,6 +112,25 @@ pub enum OauthAppError {
         /// Address of the RAM console.
         console: &'static str,
     },
+    /// The application is missing, and the identity may not create it.
+    #[error(
+        "{error}. Or have an administrator create the application: \
+         `aliyun ims CreateApplication --AppName {name} --DisplayName {DISPLAY_NAME} --AppType {NATIVE} \
+         --PredefinedScopes {} --RedirectUris {} --IsMultiTenant false --AccessTokenValidity {ACCESS_TOKEN_VALIDITY} \
+         --RefreshTokenValidity {REFRESH_TOKEN_VALIDITY}`",
+        with_added(&[], &scope.replace(' ', ";")),
+        with_added(&[], redirect_uri)
+    )]
+    MayNotCreate {
+        /// What the cloud says.
+        error: Box<CallError>,
+        /// The application's name.
+        name: String,
+        /// The scope that is needed.
+        scope: String,
+        /// The redirect URI that is needed.
+        redirect_uri: String,
+    },
     /// The cloud says that the name is taken, but does not list the application.
     #[error(
         "the OAuth application {name:?} cannot be created, for the name is taken, but it is not listed either. \
@@ -163,6 +182,12 @@ pub async fn find_or_create(api: &Api, settings: &Settings, redirect_uri: &str) 
                 None => Err(OauthAppError::Hidden { name: name.to_owned() }),
             }
         }
+        Err(error) if error.kind() == Some(Kind::NoPermission) => Err(OauthAppError::MayNotCreate {
+            error: Box::new(error),
+            name: name.to_owned(),
+            scope: settings.scope.clone(),
+            redirect_uri: redirect_uri.to_owned(),
+        }),
         Err(error) => Err(error.into()),
     }
 }
@@ -453,6 +478,64 @@ mod tests {
         let cloud = race().answering(200, &listed(&[]));
         let error = find_or_create(&cloud.api(), &settings(), REDIRECT).await.unwrap_err();
         assert!(matches!(error, OauthAppError::Hidden { .. }), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_creation_whose_answer_was_lost_is_found_by_its_name() {
+        let trouble = r#"{"Code":"ServiceUnavailable","Message":"busy"}"#;
+        let cloud = Cloud::default()
+            .answering(200, &listed(&[]))
+            .answering(503, trouble)
+            .answering(409, TAKEN)
+            .answering(200, &listed(&[OTHER, OURS]));
+        assert_eq!(find_or_create(&cloud.api(), &settings(), REDIRECT).await.unwrap(), expected());
+        assert!(cloud.is_done());
+    }
+
+    #[tokio::test]
+    async fn the_winners_application_must_fit_too() {
+        let theirs = OURS.replace("8088", "9");
+        let cloud =
+            Cloud::default().answering(200, &listed(&[])).answering(409, TAKEN).answering(200, &listed(&[&theirs]));
+        let error = find_or_create(&cloud.api(), &settings(), REDIRECT).await.unwrap_err();
+        assert!(matches!(error, OauthAppError::MissingRedirectUri { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_permission_names_the_ram_action_and_the_policy_that_grants_it() {
+        let denied = r#"{"Code":"NoPermission","Message":"You are not authorized to do this action."}"#;
+        let policy = |action: &str| {
+            format!(r#"{{"Statement":[{{"Action":"{action}","Effect":"Allow","Resource":"*"}}],"Version":"1"}}"#)
+        };
+        let settings = settings();
+        for (cloud, action) in [
+            (Cloud::default().answering(403, denied), "ram:ListApplications"),
+            (Cloud::default().answering(200, &listed(&[])).answering(403, denied), "ram:CreateApplication"),
+            (
+                Cloud::default().answering(200, &listed(&[])).answering(409, TAKEN).answering(403, denied),
+                "ram:ListApplications",
+            ),
+        ] {
+            let says = find_or_create(&cloud.api(), &settings, REDIRECT).await.unwrap_err().to_string();
+            let parts =
+                [&format!("the identity of profile default in /h/config.json may not do {action}."), &policy(action)];
+            assert!(parts.iter().all(|part| says.contains(*part)), "{says}");
+            let by_hand = "`aliyun ims CreateApplication --AppName aliyun-cli-mcp-proxy --DisplayName AliyunCLI-MCP-Proxy \
+                           --AppType NativeApp --PredefinedScopes '/acs/mcp-server' --RedirectUris \
+                           'http://127.0.0.1:8088/callback' --IsMultiTenant false";
+            assert_eq!(says.contains(by_hand), action == "ram:CreateApplication", "{says}");
+        }
+        let cloud = Cloud::default().answering(403, denied);
+        let says = find_by_id(&cloud.api(), &settings, "1", REDIRECT).await.unwrap_err().to_string();
+        assert!(says.contains(&policy("ram:GetApplication")), "{says}");
+    }
+
+    #[tokio::test]
+    async fn an_account_that_is_full_of_applications_is_told_so() {
+        let full = r#"{"Code":"LimitExceeded.Application","Message":"Too many applications."}"#;
+        let cloud = Cloud::default().answering(200, &listed(&[])).answering(409, full);
+        let says = find_or_create(&cloud.api(), &settings(), REDIRECT).await.unwrap_err().to_string();
+        assert!(says.contains("Too many applications. Delete one that is not used any more"), "{says}");
     }
 
     #[tokio::test]

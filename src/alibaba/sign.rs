@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+use time::macros::format_description;
 use zeroize::Zeroizing;
 
 use crate::model::secret::Secret;
@@ -21,7 +22,7 @@ pub const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 /// RFC 3986: everything but the unreserved characters is encoded, so a space is `%20` and `*` is `%2A`.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Size of an HMAC-SHA256 block, in bytes.
+/// Size of a block of SHA-256, and of SHA-1, in bytes.
 const BLOCK: usize = 64;
 
 /// What a signature covers, spelled as the server spells it.
@@ -110,6 +111,15 @@ pub fn timestamp(at: Wall) -> String {
     )
 }
 
+/// A point in time as HTTP writes it (RFC 9110 §5.6.7): `Wed, 30 Sep 2026 12:00:00 GMT`.
+pub fn http_date(at: Wall) -> String {
+    let form =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    let date = OffsetDateTime::from_unix_timestamp(at.unix_seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    // The form names nothing that a date lacks.
+    date.format(form).unwrap_or_default()
+}
+
 /// Bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -118,7 +128,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn encode(text: &str) -> impl std::fmt::Display {
+pub(super) fn encode(text: &str) -> impl std::fmt::Display {
     utf8_percent_encode(text, RESERVED)
 }
 
@@ -132,14 +142,19 @@ fn lower_case(name: &str) -> Cow<'_, str> {
 
 /// The padding of RFC 2104 by hand: a key of one whole block cannot be refused, where a slice formally can.
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new((&*padded::<Sha256>(key)).into())
+}
+
+/// A key as one block of a hash whose blocks have 64 bytes: SHA-1 and SHA-256.
+pub(super) fn padded<H: Digest>(key: &[u8]) -> Zeroizing<[u8; BLOCK]> {
     let mut block = Zeroizing::new([0_u8; BLOCK]);
     if key.len() > BLOCK {
-        let digest = Sha256::digest(key);
+        let digest = H::digest(key);
         block[..digest.len()].copy_from_slice(&digest);
     } else {
         block[..key.len()].copy_from_slice(key);
     }
-    Hmac::new((&*block).into())
+    block
 }
 
 #[cfg(test)]

@@ -29,6 +29,14 @@ impl Site {
         }
     }
 
+    /// The OAuth client that the vendor runs itself, for tokens that API credentials are exchanged for.
+    pub fn openapi_client_id(self) -> &'static str {
+        match self {
+            Self::Cn => "4071151845732613353",
+            Self::Intl => "4195410055503316452",
+        }
+    }
+
     /// Where a person finds the site's RAM console.
     pub fn ram_console(self) -> &'static str {
         match self {
@@ -56,7 +64,7 @@ impl fmt::Display for Site {
     }
 }
 
-/// The four services that a daemon needs, by the name they have in settings.
+/// The services that a daemon needs, by the name they have in settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// The sign-in page, opened in a browser.
@@ -65,8 +73,14 @@ pub enum Service {
     Oauth,
     /// The API that manages OAuth applications.
     Ims,
+    /// The API that gives tokens for API credentials, without a person.
+    RamOauth,
     /// The MCP gateway: server list and data plane.
     Gateway,
+    /// The service that gives temporary keys of a role.
+    Sts,
+    /// The metadata service of a virtual machine, which gives the keys of its role.
+    Metadata,
 }
 
 impl Service {
@@ -76,7 +90,10 @@ impl Service {
             Self::Signin => "signin",
             Self::Oauth => "oauth",
             Self::Ims => "ims",
+            Self::RamOauth => "ramoauth",
             Self::Gateway => "gateway",
+            Self::Sts => "sts",
+            Self::Metadata => "metadata",
         }
     }
 
@@ -87,19 +104,69 @@ impl Service {
             (Self::Oauth, Site::Cn) => "https://oauth.aliyun.com",
             (Self::Oauth, Site::Intl) => "https://oauth.alibabacloud.com",
             (Self::Ims, Site::Cn | Site::Intl) => "https://ims.aliyuncs.com",
-            (Self::Gateway, Site::Cn) => "https://openapi-mcp.cn-hangzhou.aliyuncs.com",
-            (Self::Gateway, Site::Intl) => "https://openapi-mcp.ap-southeast-1.aliyuncs.com",
+            (Self::RamOauth, Site::Cn) => "https://ramoauth.aliyuncs.com",
+            (Self::RamOauth, Site::Intl) => "https://ramoauth.alibabacloudcs.com",
+            (Self::Gateway, site) => gateway_host(site, Network::Public),
+            (Self::Sts, Site::Cn | Site::Intl) => "https://sts.aliyuncs.com",
+            (Self::Metadata, Site::Cn | Site::Intl) => "http://100.100.100.200",
         }
     }
 }
 
-/// The gateway's hosts on the public network and inside the vendor's own; each serves the same paths.
-const GATEWAY_HOSTS: [&str; 4] = [
-    "openapi-mcp.cn-hangzhou.aliyuncs.com",
-    "openapi-mcp.ap-southeast-1.aliyuncs.com",
-    "openapi-mcp-cn.vpc-proxy.aliyuncs.com",
-    "openapi-mcp-intl.vpc-proxy.aliyuncs.com",
-];
+/// Through which of the vendor's networks MCP requests go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Network {
+    /// The internet.
+    #[default]
+    Public,
+    /// The vendor's own, from a machine in a VPC.
+    Vpc,
+}
+
+/// A text that names no network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a network: write public (the internet) or vpc (from a machine in a VPC of the site)")]
+pub struct UnknownNetwork(pub String);
+
+impl FromStr for Network {
+    type Err = UnknownNetwork;
+
+    fn from_str(text: &str) -> Result<Self, UnknownNetwork> {
+        match text {
+            "public" => Ok(Self::Public),
+            "vpc" => Ok(Self::Vpc),
+            other => Err(UnknownNetwork(other.to_owned())),
+        }
+    }
+}
+
+/// The host of a site's gateway in a network; a gateway serves the same paths in both.
+fn gateway_host(site: Site, network: Network) -> &'static str {
+    match (site, network) {
+        (Site::Cn, Network::Public) => "openapi-mcp.cn-hangzhou.aliyuncs.com",
+        (Site::Cn, Network::Vpc) => "openapi-mcp-cn.vpc-proxy.aliyuncs.com",
+        (Site::Intl, Network::Public) => "openapi-mcp.ap-southeast-1.aliyuncs.com",
+        (Site::Intl, Network::Vpc) => "openapi-mcp-intl.vpc-proxy.aliyuncs.com",
+    }
+}
+
+/// Which gateway serves a URL; `None` if it is none of the vendor's. Over HTTPS on its own port only.
+fn gateway_of(url: &Url) -> Option<(Site, Network)> {
+    let host = url.host_str().filter(|_| url.scheme() == "https" && url.port().is_none())?;
+    let all = [Site::Cn, Site::Intl].into_iter().flat_map(|site| [(site, Network::Public), (site, Network::Vpc)]);
+    all.into_iter().find(|(site, network)| gateway_host(*site, *network) == host)
+}
+
+/// Where a URL of the server list leads, seen from the gateway in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leads {
+    /// To the gateway in use, though perhaps by its host in the other network: it serves the same path.
+    Here,
+    /// To the gateway of the other site, which knows neither this account nor its tokens.
+    OtherSite(Site),
+    /// To no gateway that is known.
+    Elsewhere,
+}
 
 /// Endpoints that replace the built-in ones, as a person writes them; `https://` is assumed when no scheme is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,8 +177,14 @@ pub struct EndpointOverrides {
     pub oauth: Option<String>,
     /// Instead of the origin of the API for OAuth applications.
     pub ims: Option<String>,
+    /// Instead of the origin of the API that gives tokens.
+    pub ramoauth: Option<String>,
     /// Instead of the MCP gateway's origin.
     pub gateway: Option<String>,
+    /// Instead of the origin of the service for temporary keys, whatever region a profile names.
+    pub sts: Option<String>,
+    /// Instead of the metadata service's origin.
+    pub metadata: Option<String>,
 }
 
 /// An override that cannot be used.
@@ -129,14 +202,22 @@ pub struct EndpointError {
 /// Origins of the services; each is scheme, host and port with the path `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
+    /// Whose they are.
+    pub site: Site,
     /// The sign-in page.
     pub signin: Url,
     /// The token endpoint.
     pub oauth: Url,
     /// The API that manages OAuth applications.
     pub ims: Url,
-    /// The MCP gateway.
+    /// The API that gives tokens for API credentials.
+    pub ramoauth: Url,
+    /// The MCP gateway's control plane.
     pub gateway: Url,
+    /// The service for temporary keys, if it is overridden; else a profile may name its region's.
+    pub sts: Option<Url>,
+    /// The metadata service of a virtual machine: plain HTTP.
+    pub metadata: Url,
 }
 
 impl Endpoints {
@@ -148,16 +229,23 @@ impl Endpoints {
         let mut problems = Vec::new();
         let mut origin = |service: Service, text: &Option<String>| {
             let text = text.as_deref().unwrap_or(service.built_in(site));
-            parse_origin(text)
+            parse_origin_of(service, text)
                 .map_err(|problem| problems.push(EndpointError { service, text: text.to_owned(), problem }))
                 .ok()
         };
         let signin = origin(Service::Signin, &overrides.signin);
         let oauth = origin(Service::Oauth, &overrides.oauth);
         let ims = origin(Service::Ims, &overrides.ims);
+        let ramoauth = origin(Service::RamOauth, &overrides.ramoauth);
         let gateway = origin(Service::Gateway, &overrides.gateway);
-        match (signin, oauth, ims, gateway) {
-            (Some(signin), Some(oauth), Some(ims), Some(gateway)) => Ok(Self { signin, oauth, ims, gateway }),
+        let sts = origin(Service::Sts, &overrides.sts).filter(|_| overrides.sts.is_some());
+        let metadata = origin(Service::Metadata, &overrides.metadata);
+        match (signin, oauth, ims, ramoauth, gateway, metadata) {
+            (Some(signin), Some(oauth), Some(ims), Some(ramoauth), Some(gateway), Some(metadata))
+                if problems.is_empty() =>
+            {
+                Ok(Self { site, signin, oauth, ims, ramoauth, gateway, sts, metadata })
+            }
             _ => Err(problems),
         }
     }
@@ -177,10 +265,39 @@ impl Endpoints {
         at(&self.oauth, "/v1/revoke")
     }
 
-    /// True if `url` is on the gateway: on the endpoint in use, or on a public host that serves the same paths.
-    pub fn is_gateway(&self, url: &Url) -> bool {
-        let known = |host: &str| GATEWAY_HOSTS.contains(&host) && url.scheme() == "https" && url.port().is_none();
-        url.origin() == self.gateway.origin() || url.host_str().is_some_and(known)
+    /// Where MCP requests of this site go in a network, unless somebody says otherwise.
+    pub fn data_plane(&self, network: Network) -> String {
+        match network {
+            Network::Public => self.gateway.to_string(),
+            Network::Vpc => format!("https://{}", gateway_host(self.site, network)),
+        }
+    }
+
+    /// Where the control plane is for traffic that goes to `data_plane`: the same host, but the public one for a host
+    /// of the vendor's own network, which is documented for traffic alone.
+    pub fn control_plane(data_plane: Url) -> Url {
+        match gateway_of(&data_plane) {
+            Some((site, Network::Vpc)) => {
+                let mut public = data_plane.clone();
+                // It fails for URLs without a host only, and this one has one.
+                let _ = public.set_host(Some(gateway_host(site, Network::Public)));
+                public
+            }
+            _ => data_plane,
+        }
+    }
+
+    /// Where a URL of the server list leads.
+    ///
+    /// A gateway of somebody's own, which the list need not know of, counts as that of the site.
+    pub fn leads(&self, url: &Url) -> Leads {
+        let ours = gateway_of(&self.gateway).map_or(self.site, |(site, _)| site);
+        match gateway_of(url) {
+            _ if url.origin() == self.gateway.origin() => Leads::Here,
+            Some((site, _)) if site == ours => Leads::Here,
+            Some((site, _)) => Leads::OtherSite(site),
+            None => Leads::Elsewhere,
+        }
     }
 }
 
@@ -190,7 +307,19 @@ fn at(origin: &Url, path: &str) -> Url {
     url
 }
 
-fn parse_origin(text: &str) -> Result<Url, String> {
+fn parse_origin_of(service: Service, text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        // The machine's own metadata service has no other form, and never leaves its host.
+        Ok(url) if service == Service::Metadata && url.as_str() == "http://100.100.100.200/" => Ok(url),
+        _ => parse_origin(text),
+    }
+}
+
+/// Reads the origin of a service: `https`, or `http` on this machine; `https://` is assumed when no scheme is given.
+///
+/// # Errors
+/// What is wrong with it and what to write instead.
+pub(crate) fn parse_origin(text: &str) -> Result<Url, String> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let url = Url::parse(&with_scheme).map_err(|error| format!("{error}. Write https://HOST[:PORT]"))?;
     let this_machine = match url.host() {
@@ -240,6 +369,8 @@ mod tests {
         assert_eq!(intl.signin.as_str(), "https://signin.alibabacloud.com/");
         assert_eq!(intl.token().as_str(), "https://oauth.alibabacloud.com/v1/token");
         assert_eq!(intl.ims, cn.ims);
+        assert_eq!(cn.ramoauth.as_str(), "https://ramoauth.aliyuncs.com/");
+        assert_eq!(intl.ramoauth.as_str(), "https://ramoauth.alibabacloudcs.com/");
         assert_eq!(intl.gateway.as_str(), "https://openapi-mcp.ap-southeast-1.aliyuncs.com/");
     }
 
@@ -281,19 +412,58 @@ mod tests {
     }
 
     #[test]
-    fn the_gateway_is_known_by_all_its_hosts() {
-        let overrides =
-            EndpointOverrides { gateway: Some("http://127.0.0.1:4001".to_owned()), ..EndpointOverrides::default() };
-        let endpoints = Endpoints::resolve(Site::Cn, &overrides).unwrap();
-        for (url, expected) in [
-            ("http://127.0.0.1:4001/id/x/mcp", true),
-            ("http://127.0.0.1:4002/id/x/mcp", false),
-            ("https://openapi-mcp.cn-hangzhou.aliyuncs.com/id/x/mcp", true),
-            ("https://openapi-mcp-intl.vpc-proxy.aliyuncs.com/id/x/mcp", true),
-            ("http://openapi-mcp.cn-hangzhou.aliyuncs.com/id/x/mcp", false),
-            ("https://openapi-mcp.cn-hangzhou.aliyuncs.com.evil.example/id/x/mcp", false),
+    fn e5_a_gateway_is_known_by_its_hosts_and_no_host_is_taken_for_another() {
+        const CN: &str = "https://openapi-mcp.cn-hangzhou.aliyuncs.com";
+        const INTL: &str = "https://openapi-mcp.ap-southeast-1.aliyuncs.com";
+        let (cn_vpc, intl_vpc) =
+            ("https://openapi-mcp-cn.vpc-proxy.aliyuncs.com", "https://openapi-mcp-intl.vpc-proxy.aliyuncs.com");
+        let of = |site, gateway: Option<&str>| {
+            let overrides = EndpointOverrides { gateway: gateway.map(str::to_owned), ..EndpointOverrides::default() };
+            Endpoints::resolve(site, &overrides).unwrap()
+        };
+        let (here, elsewhere) = (Leads::Here, Leads::Elsewhere);
+        for (endpoints, expected) in [
+            (of(Site::Cn, None), [here, here, Leads::OtherSite(Site::Intl), Leads::OtherSite(Site::Intl)]),
+            (of(Site::Intl, None), [Leads::OtherSite(Site::Cn), Leads::OtherSite(Site::Cn), here, here]),
+            // The host says more than the setting.
+            (of(Site::Cn, Some(intl_vpc)), [Leads::OtherSite(Site::Cn), Leads::OtherSite(Site::Cn), here, here]),
+            (of(Site::Intl, Some("mcp.example")), [Leads::OtherSite(Site::Cn), Leads::OtherSite(Site::Cn), here, here]),
         ] {
-            assert_eq!(endpoints.is_gateway(&Url::parse(url).unwrap()), expected, "{url}");
+            for (host, expected) in [CN, cn_vpc, INTL, intl_vpc].into_iter().zip(expected) {
+                let url = Url::parse(&format!("{host}/id/x/mcp")).unwrap();
+                assert_eq!(endpoints.leads(&url), expected, "{url} from {}", endpoints.gateway);
+            }
         }
+        let own = of(Site::Cn, Some("http://127.0.0.1:4001"));
+        for (url, expected) in [
+            ("http://127.0.0.1:4001/id/x/mcp", here),
+            ("http://127.0.0.1:4002/id/x/mcp", elsewhere),
+            ("http://openapi-mcp.cn-hangzhou.aliyuncs.com/id/x/mcp", elsewhere),
+            ("https://openapi-mcp.cn-hangzhou.aliyuncs.com:8443/id/x/mcp", elsewhere),
+            ("https://openapi-mcp.cn-hangzhou.aliyuncs.com.evil.example/id/x/mcp", elsewhere),
+            ("https://evil.example/openapi-mcp.cn-hangzhou.aliyuncs.com/id/x/mcp", elsewhere),
+            ("https://openapi-mcp.cn-hangzhou.aliyuncs.com@evil.example/id/x/mcp", elsewhere),
+            ("data:text/plain,x", elsewhere),
+        ] {
+            assert_eq!(own.leads(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn traffic_may_go_through_the_vendors_network_and_the_control_plane_stays_public() {
+        for (site, vpc, public) in [
+            (Site::Cn, "https://openapi-mcp-cn.vpc-proxy.aliyuncs.com", "openapi-mcp.cn-hangzhou.aliyuncs.com"),
+            (Site::Intl, "https://openapi-mcp-intl.vpc-proxy.aliyuncs.com", "openapi-mcp.ap-southeast-1.aliyuncs.com"),
+        ] {
+            let endpoints = Endpoints::resolve(site, &EndpointOverrides::default()).unwrap();
+            assert_eq!(endpoints.data_plane(Network::Vpc), vpc);
+            assert_eq!(endpoints.data_plane(Network::Public), format!("https://{public}/"));
+            assert_eq!(Endpoints::control_plane(Url::parse(vpc).unwrap()), endpoints.gateway);
+            assert_eq!(Endpoints::control_plane(endpoints.gateway.clone()), endpoints.gateway);
+        }
+        let own = Url::parse("https://mcp.example:8443").unwrap();
+        assert_eq!(Endpoints::control_plane(own.clone()), own);
+        assert_eq!(("public".parse(), "vpc".parse()), (Ok(Network::Public), Ok(Network::Vpc)));
+        assert!("VPC".parse::<Network>().unwrap_err().to_string().contains("public (the internet) or vpc"));
     }
 }

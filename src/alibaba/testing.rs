@@ -60,6 +60,7 @@ pub(crate) fn credentials() -> ApiCredentials {
         access_key_id: "LTAI5tFakeAccessKeyId001".to_owned(),
         access_key_secret: Secret::new("FakeSecretForTestsOnly0123456789"),
         security_token: None,
+        bearer: None,
         source: "profile default in /h/config.json".to_owned(),
     }
 }
@@ -118,6 +119,11 @@ impl Cloud {
     pub(crate) fn headers(&self, name: &str) -> Vec<String> {
         let value = |r: &Request<Bytes>| r.headers()[name].to_str().unwrap().to_owned();
         self.asked.lock().unwrap().iter().map(value).collect()
+    }
+
+    /// Every request so far.
+    pub(crate) fn requests(&self) -> Vec<Request<Bytes>> {
+        self.asked.lock().unwrap().clone()
     }
 
     pub(crate) fn last_request(&self) -> Request<Bytes> {

@@ -46,6 +46,14 @@ impl Custody {
         }
     }
 
+    /// What a person can do when a renewal fails, where the source knows better than the keeper.
+    pub(super) fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Login(_) => None,
+            Self::AtWill(source) => Some(source.remedy()),
+        }
+    }
+
     /// The credential to begin with, or why there is none.
     pub(super) fn first(&self, now: Now) -> Result<Credential, String> {
         match self {
@@ -143,7 +151,7 @@ impl Login {
         let store = &self.store;
         let Ok(lock) = store.lock().await else {
             let reason = format!("another process holds the lock of {}", store.path().display());
-            let failure = Failure { reason, retry_after: None, maybe_processed: false };
+            let failure = Failure { reason, retry_after: None, maybe_processed: false, lasting: false };
             return Renewed { serial, outcome: RenewalOutcome::Failed(failure), lock: None };
         };
         if durable && lock.is_some() && store.look() == Sight::Gone {

@@ -111,44 +111,44 @@ impl TokenEndpoint {
             let maybe_processed = !error.surely_not_processed();
             failed(error.to_string(), None, maybe_processed)
         })?;
-        self.read(&response, secrets)
+        read(self.url.host_str().unwrap_or_default(), &response, secrets)
     }
+}
 
-    fn read(&self, response: &Response<Bytes>, secrets: &[&Secret]) -> Result<TokenAnswer, TokenError> {
-        let host = self.url.host_str().unwrap_or_default();
-        let status = response.status();
-        if status == StatusCode::OK {
-            return parse_answer(response.body())
-                .map_err(|why| failed(format!("{host} gave no usable token answer: {why}"), None, true));
-        }
-        let retry_after = retry_after(response);
-        match serde_json::from_slice::<ErrorAnswer>(response.body()) {
-            Ok(answer) if !answer.error.is_empty() => {
-                let error = shown(&answer.error, secrets);
-                let description = shown(&answer.error_description, secrets);
-                let request = shown(&answer.request_id, secrets);
-                let mut reason = format!("{host} answered {error}");
-                for (before, detail) in [(": ", description), (", request id ", request)] {
-                    if !detail.is_empty() {
-                        reason.push_str(before);
-                        reason.push_str(&detail);
-                    }
-                }
-                let refused = matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED);
-                if refused && PERMANENT.contains(&answer.error.as_str()) {
-                    Err(TokenError::Refused(reason))
-                } else {
-                    Err(failed(reason, retry_after, false))
+/// Reads what `host` answered; none of `secrets` stands in an error.
+pub(super) fn read(host: &str, response: &Response<Bytes>, secrets: &[&Secret]) -> Result<TokenAnswer, TokenError> {
+    let status = response.status();
+    if status == StatusCode::OK {
+        return parse_answer(response.body())
+            .map_err(|why| failed(format!("{host} gave no usable token answer: {why}"), None, true));
+    }
+    let retry_after = retry_after(response);
+    match serde_json::from_slice::<ErrorAnswer>(response.body()) {
+        Ok(answer) if !answer.error.is_empty() => {
+            let error = shown(&answer.error, secrets);
+            let description = shown(&answer.error_description, secrets);
+            let request = shown(&answer.request_id, secrets);
+            let mut reason = format!("{host} answered {error}");
+            for (before, detail) in [(": ", description), (", request id ", request)] {
+                if !detail.is_empty() {
+                    reason.push_str(before);
+                    reason.push_str(&detail);
                 }
             }
-            // An error page of something in between: the server behind it may have done its part.
-            _ => Err(failed(format!("{host} answered {status}"), retry_after, status.is_server_error())),
+            let refused = matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED);
+            if refused && PERMANENT.contains(&answer.error.as_str()) {
+                Err(TokenError::Refused(reason))
+            } else {
+                Err(failed(reason, retry_after, false))
+            }
         }
+        // An error page of something in between: the server behind it may have done its part.
+        _ => Err(failed(format!("{host} answered {status}"), retry_after, status.is_server_error())),
     }
 }
 
 fn failed(reason: String, retry_after: Option<Duration>, maybe_processed: bool) -> TokenError {
-    TokenError::Failed(Failure { reason, retry_after, maybe_processed })
+    TokenError::Failed(Failure { reason, retry_after, maybe_processed, lasting: false })
 }
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3); a date is passed over, our own waits are short enough.
@@ -190,7 +190,8 @@ fn parse_answer(body: &[u8]) -> Result<TokenAnswer, &'static str> {
     };
     let expires_in = seconds
         .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
-        .map(|seconds| Duration::from_secs_f64(seconds.min(LONGEST_LIFE as f64)));
+        .map(|seconds| Duration::from_secs_f64(seconds.min(LONGEST_LIFE as f64)))
+        .filter(|life| !life.is_zero());
     let refresh_token = answer.refresh_token.filter(|token| !token.is_empty()).map(Secret::new);
     Ok(TokenAnswer { access_token: Secret::new(access_token), refresh_token, expires_in })
 }
@@ -199,46 +200,43 @@ fn parse_answer(body: &[u8]) -> Result<TokenAnswer, &'static str> {
 mod tests {
     use super::*;
 
-    fn endpoint() -> TokenEndpoint {
-        let api = ApiClient::new(&crate::net::Settings::default()).unwrap();
-        TokenEndpoint::new(api, &Url::parse("https://oauth.example").unwrap())
-    }
-
-    fn read(status: u16, body: &str) -> Result<TokenAnswer, TokenError> {
+    fn answered(status: u16, body: &str) -> Result<TokenAnswer, TokenError> {
         let response = Response::builder().status(status).header("retry-after", "7");
-        endpoint().read(&response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap(), &[&Secret::new("rt-1")])
+        let response = response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        read("oauth.example", &response, &[&Secret::new("rt-1")])
     }
 
-    #[tokio::test]
-    async fn a6_every_form_of_expires_in() {
+    #[test]
+    fn a6_every_form_of_expires_in() {
         for (text, seconds) in [
             ("3600", Some(3600)),
             ("\"3600\"", Some(3600)),
             ("\" 60 \"", Some(60)),
             ("0", None),
             ("-5", None),
+            ("1e-12", None),
             ("\"soon\"", None),
             ("null", None),
             ("1e300", Some(LONGEST_LIFE)),
         ] {
             let body = format!(r#"{{"access_token":"a","token_type":"Bearer","expires_in":{text}}}"#);
-            assert_eq!(read(200, &body).unwrap().expires_in, seconds.map(Duration::from_secs), "{text}");
+            assert_eq!(answered(200, &body).unwrap().expires_in, seconds.map(Duration::from_secs), "{text}");
         }
-        assert_eq!(read(200, r#"{"access_token":"a"}"#).unwrap().expires_in, None);
+        assert_eq!(answered(200, r#"{"access_token":"a"}"#).unwrap().expires_in, None);
     }
 
-    #[tokio::test]
-    async fn empty_tokens_count_as_absent() {
-        let answer = read(200, r#"{"access_token":"a","refresh_token":""}"#).unwrap();
+    #[test]
+    fn empty_tokens_count_as_absent() {
+        let answer = answered(200, r#"{"access_token":"a","refresh_token":""}"#).unwrap();
         assert_eq!(answer.refresh_token, None);
-        assert!(matches!(read(200, r#"{"access_token":""}"#), Err(TokenError::Failed(f)) if f.maybe_processed));
+        assert!(matches!(answered(200, r#"{"access_token":""}"#), Err(TokenError::Failed(f)) if f.maybe_processed));
     }
 
-    #[tokio::test]
-    async fn what_is_permanent_and_what_passes() {
+    #[test]
+    fn what_is_permanent_and_what_passes() {
         let permanent = [(400, "invalid_grant"), (401, "invalid_client"), (400, "unauthorized_client")];
         for (status, error) in permanent {
-            let result = read(status, &format!(r#"{{"error":"{error}","error_description":"rt-1 is bad"}}"#));
+            let result = answered(status, &format!(r#"{{"error":"{error}","error_description":"rt-1 is bad"}}"#));
             let Err(TokenError::Refused(reason)) = result else { panic!("{error}: {result:?}") };
             assert!(reason.contains(error) && !reason.contains("rt-1"), "{reason}");
         }
@@ -249,15 +247,15 @@ mod tests {
             (400, r#"{"error":"temporarily_unavailable"}"#),
             (403, "no"),
         ] {
-            let result = read(status, body);
+            let result = answered(status, body);
             let Err(TokenError::Failed(failure)) = result else { panic!("{status} {body}: {result:?}") };
             assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
         }
     }
 
-    #[tokio::test]
-    async fn an_answer_that_is_not_json_shows_nothing_of_itself() {
-        let error = read(200, "token=hunter2").unwrap_err();
+    #[test]
+    fn an_answer_that_is_not_json_shows_nothing_of_itself() {
+        let error = answered(200, "token=hunter2").unwrap_err();
         assert!(!error.reason().contains("hunter2"));
     }
 }

@@ -10,12 +10,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::credential::Credential;
 use crate::auth::custody::{Custody, Renewed};
-use crate::auth::machine::{Action, Event, Machine, Means, RenewalOutcome, Trouble};
+use crate::auth::machine::{Action, Event, Failure, Machine, RenewalOutcome, Trouble};
 use crate::auth::reminder::{Reminded, Reminder};
+use crate::auth::revocation::RevocationEndpoint;
+use crate::auth::sign_out::{SignOutError, sign_out};
 use crate::auth::store::{Sight, Stamp};
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::observe::health::{Health, Standing};
+use crate::observe::pulse::Beat;
 use crate::token::{Bearer, Publisher};
 
 /// How often the disk is looked at, where something else may put a token there: a login by another process, a file
@@ -46,7 +49,7 @@ pub struct Keeper {
     parts: Parts,
     machine: Machine,
     renewal: Option<Renewal>,
-    sign_ins: mpsc::Receiver<SignIn>,
+    orders: mpsc::Receiver<Order>,
     standing: Standing,
     pending: Vec<Action>,
     /// How the last save ended; the one who signed in is told.
@@ -58,14 +61,22 @@ pub struct Keeper {
 
 type Renewal = Pin<Box<dyn Future<Output = Renewed> + Send>>;
 
-struct SignIn {
-    credential: Credential,
-    saved: oneshot::Sender<Result<(), String>>,
+/// What a person wants of a keeper.
+enum Order {
+    SignIn {
+        credential: Credential,
+        saved: oneshot::Sender<Result<(), String>>,
+    },
+    SignOut {
+        /// Where the grant is ended first.
+        revocation: Option<RevocationEndpoint>,
+        ended: oneshot::Sender<Result<bool, SignOutError>>,
+    },
 }
 
-/// Hands a new login to its keeper. Cheap to clone.
+/// Hands a person's orders to a keeper. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Handle(mpsc::Sender<SignIn>);
+pub struct Handle(mpsc::Sender<Order>);
 
 /// The keeper has ended, because the daemon stops.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +90,20 @@ impl Handle {
     /// When the keeper has ended. The inner error says why the login, though in use, is not on disk.
     pub async fn sign_in(&self, credential: Credential) -> Result<Result<(), String>, Stopping> {
         let (saved, outcome) = oneshot::channel();
-        self.0.send(SignIn { credential, saved }).await.map_err(|_| Stopping)?;
+        self.0.send(Order::SignIn { credential, saved }).await.map_err(|_| Stopping)?;
+        outcome.await.map_err(|_| Stopping)
+    }
+
+    /// Ends the login, after it was revoked at `revocation`. Answers whether there was one.
+    ///
+    /// # Errors
+    /// When the keeper has ended. The inner error says why the login is there still.
+    pub async fn sign_out(
+        &self,
+        revocation: Option<RevocationEndpoint>,
+    ) -> Result<Result<bool, SignOutError>, Stopping> {
+        let (ended, outcome) = oneshot::channel();
+        self.0.send(Order::SignOut { revocation, ended }).await.map_err(|_| Stopping)?;
         outcome.await.map_err(|_| Stopping)
     }
 }
@@ -92,12 +116,12 @@ impl Keeper {
         let saved = parts.custody.first(now);
         let cut_off = saved.as_ref().is_ok_and(|credential| parts.custody.was_cut_off(credential.grant.serial));
         let pending = machine.step(Event::Started { saved, cut_off }, now);
-        let (sender, sign_ins) = mpsc::channel(1);
+        let (sender, orders) = mpsc::channel(1);
         let mut keeper = Self {
             parts,
             machine,
             renewal: None,
-            sign_ins,
+            orders,
             standing: Standing::default(),
             pending,
             last_save: Ok(()),
@@ -116,8 +140,8 @@ impl Keeper {
         (keeper, Handle(sender))
     }
 
-    /// Keeps the login until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Keeps the login until `stop`, and answers when `beat` is asked for.
+    pub async fn run(mut self, stop: CancellationToken, mut beat: Beat) {
         let first = std::mem::take(&mut self.pending);
         self.perform(first).await;
         loop {
@@ -131,8 +155,19 @@ impl Keeper {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                () = beat.asked() => beat.answer().await,
                 renewed = renewal => self.renewal_ended(renewed).await,
-                Some(sign_in) = self.sign_ins.recv() => self.sign_in(sign_in).await,
+                Some(order) = self.orders.recv() => match order {
+                    Order::SignIn { credential, saved } => {
+                        let result = self.sign_in(credential).await;
+                        // The person may have given up waiting; the login is in use all the same.
+                        let _ = saved.send(result);
+                    }
+                    Order::SignOut { revocation, ended } => {
+                        let result = self.sign_out(revocation.as_ref()).await;
+                        let _ = ended.send(result);
+                    }
+                },
                 Some(generation) = self.parts.publisher.rejected() => self.step(Event::Rejected(generation)).await,
                 () = tokio::time::sleep(wake) => self.tick().await,
             }
@@ -205,8 +240,7 @@ impl Keeper {
         drop(renewed.lock);
     }
 
-    async fn sign_in(&mut self, sign_in: SignIn) {
-        let SignIn { mut credential, saved } = sign_in;
+    async fn sign_in(&mut self, mut credential: Credential) -> Result<(), String> {
         // A renewal of the login that is being replaced is of no use any more, and it holds the lock.
         self.renewal = None;
         // Another process may have saved a newer login than the one in memory.
@@ -214,8 +248,29 @@ impl Keeper {
         credential.grant.serial = credential.grant.serial.max(on_disk);
         self.step(Event::SignedIn(credential)).await;
         drop(lock);
-        // The person may have given up waiting; the login is in use all the same.
-        let _ = saved.send(self.last_save.clone());
+        self.last_save.clone()
+    }
+
+    async fn sign_out(&mut self, revocation: Option<&RevocationEndpoint>) -> Result<bool, SignOutError> {
+        let Some(store) = self.parts.custody.store().cloned() else { return Ok(false) };
+        // A renewal under way holds the lock, and may bring the only refresh token that is worth revoking.
+        if let Some(renewal) = self.renewal.take() {
+            let renewed = tokio::time::timeout(LAST_RENEWAL, renewal).await;
+            let renewed = renewed.unwrap_or_else(|_| self.broken_off());
+            self.renewal_ended(renewed).await;
+        }
+        let held = self.machine.credential().cloned();
+        let ended = sign_out(&store, held.as_ref(), revocation).await?;
+        self.step(Event::SignedOut).await;
+        Ok(ended)
+    }
+
+    /// A renewal that was not waited for.
+    fn broken_off(&self) -> Renewed {
+        let serial = self.machine.credential().map_or(0, |held| held.grant.serial);
+        let reason = "the renewal was broken off".to_owned();
+        let failure = Failure { reason, retry_after: None, maybe_processed: true, lasting: false };
+        Renewed { serial, outcome: RenewalOutcome::Failed(failure), lock: None }
     }
 
     /// Lets the machine decide and performs it.
@@ -256,11 +311,11 @@ impl Keeper {
             Action::Explain(without) => publisher.explain(without),
             Action::Withdraw(without) => publisher.withdraw(without),
             Action::Raise(trouble, reason) => {
-                let (condition, remedy) = words(trouble, self.parts.custody.means());
+                let (condition, remedy) = words(trouble, self.parts.custody.remedy());
                 health.raise(condition, name.as_str(), &reason, remedy);
             }
             Action::Clear(trouble) => {
-                health.clear(words(trouble, self.parts.custody.means()).0, name.as_str());
+                health.clear(words(trouble, None).0, name.as_str());
             }
             Action::Save(_) | Action::Renew { .. } => {}
         }
@@ -284,6 +339,10 @@ impl Keeper {
     }
 }
 
+/// The condition when a person has to sign in.
+pub const LOGIN_REQUIRED: &str = "login-required";
+/// The condition when the newest tokens are not on disk.
+pub const TOKEN_NOT_DURABLE: &str = "token-not-durable";
 /// The condition of a login that ends soon.
 const LOGIN_EXPIRING: &str = "login-expiring";
 /// What a person can do about a login.
@@ -292,26 +351,23 @@ const SIGN_IN: &str = "Sign in with: mcp-proxy login";
 /// What to do about a condition that a keeper raises; `None` for another name.
 pub fn remedy(condition: &str) -> Option<&'static str> {
     let troubles = [Trouble::LoginRequired, Trouble::RenewalFailing, Trouble::NotDurable];
-    let known =
-        troubles.map(|trouble| words(trouble, Means::RefreshToken)).into_iter().chain([(LOGIN_EXPIRING, SIGN_IN)]);
+    let known = troubles.map(|trouble| words(trouble, None)).into_iter().chain([(LOGIN_EXPIRING, SIGN_IN)]);
     known.into_iter().find(|(name, _)| *name == condition).map(|(_, remedy)| remedy)
 }
 
-/// The name of a trouble as a condition, and what to do about it.
-fn words(trouble: Trouble, means: Means) -> (&'static str, &'static str) {
+/// The name of a trouble as a condition, and what to do about it; `source`: what a source says of failing renewals.
+fn words(trouble: Trouble, source: Option<&'static str>) -> (&'static str, &'static str) {
     match trouble {
-        Trouble::LoginRequired => ("login-required", SIGN_IN),
-        Trouble::RenewalFailing if means == Means::AtWill => (
-            "token-renewal-failing",
-            "It is tried again by itself. Let the file hold, or the command print, a token that is good",
-        ),
+        Trouble::LoginRequired => (LOGIN_REQUIRED, SIGN_IN),
         Trouble::RenewalFailing => (
             "token-renewal-failing",
-            "It is tried again by itself; if it lasts, mend what is named here, such as the network, the proxy settings, or \
-             what gives the token",
+            source.unwrap_or(
+                "It is tried again by itself; if it lasts, mend what is named here, such as the network, the proxy \
+                 settings, or what gives the token",
+            ),
         ),
         Trouble::NotDurable => (
-            "token-not-durable",
+            TOKEN_NOT_DURABLE,
             "The login is in use but would be lost by a restart. Make room or give write access; saving is tried again",
         ),
     }

@@ -2,12 +2,14 @@
 //!
 //! [`machine`] decides, purely. [`keeper`] is the one task that performs what it decides. [`flow`] is the
 //! sign-in of a person, [`endpoint`] and [`revocation`] speak with the authorization server, [`store`]
-//! with the disk. `reminder` says ahead when a login ends.
+//! with the disk. [`sign_out`] is the end of a login. `reminder` says ahead when a login ends.
 
 pub mod credential;
 pub mod custody;
 pub mod endpoint;
 pub mod flow;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod keeper;
 
 pub mod machine;
@@ -15,6 +17,7 @@ pub mod pkce;
 mod reminder;
 pub mod revocation;
 pub mod settings;
+pub mod sign_out;
 pub mod source;
 pub mod store;
 pub mod timing;

@@ -66,14 +66,15 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Serve until stopped; this is what happens without a command.
     Serve,
-    /// Sign in, then end. A running mcp-proxy takes the new login over by itself.
+    /// Sign in, then end. Beside a running daemon, it is the daemon that signs in.
     ///
+    /// The daemon is asked at its control socket, which is for root, for its own user and for the group of the socket.
     /// With several upstreams, one sign-in after the other. Where no browser can be opened, open the URL that is shown
     /// on any machine, and paste back the code or the address that the browser ends at.
     Login,
     /// Sign out: remove the saved logins.
     ///
-    /// A running mcp-proxy stops using them within two seconds. Each file is overwritten before it is removed. The
+    /// A running daemon does it itself, asked at its control socket. Each file is overwritten before it is removed. The
     /// grant itself lives on at the server until it ends, unless it is revoked.
     Logout {
         /// Revoke the grant at the server first; if that does not work, the login is kept.
@@ -94,20 +95,79 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME")]
         upstream: Option<String>,
     },
-    /// Say who is signed in, until when, and what the daemon on the configured port says.
+    /// Say who is signed in, until when, and how the daemon stands.
     ///
-    /// Reads the saved logins; needs no daemon and no network. Exit codes: 0 signed in; 75 signed in, but the running
+    /// Asks the running daemon at its control socket; without one, reads the saved logins. Exit codes: 0 signed in; 75 signed in, but the running
     /// daemon is degraded; 77 a person has to sign in; 78 a saved login or the key for it cannot be used.
     Status {
         /// As JSON, for programs; docs/STATUS.md describes it.
         #[arg(long)]
         json: bool,
     },
+    /// List the MCP servers: name, id, local addresses, and whether the server lists let requests pass.
+    ///
+    /// Asks the running daemon at its control socket; without one, asks the cloud with the API credentials at hand, and
+    /// else reads the list that a daemon saved. Exit codes: 0 known; 69 not known, with the reason.
+    Servers {
+        /// As JSON, for programs; docs/CONTROL.md describes it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make, list and remove keys for clients: how a client is known that has no user or address of its own.
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Stop all forwarding, end every login at the server, and show who did what.
+    ///
+    /// For when a token may have got out. Open streams are cut, and every request is refused until `mcp-proxy resume`,
+    /// also after a restart. Each grant is revoked and its saved login removed; one that cannot be revoked is kept, so
+    /// that this can be repeated. A running daemon does it itself, asked at its control socket; without one it is done
+    /// on the files. Exit codes: 0 done; 64 --since is no time; 69 not revoked, or no answer; 74 not written to disk;
+    /// 77 not permitted; 78 a saved login or the key for it cannot be used.
+    Incident {
+        /// Replace the keys of all clients: none of them works any more.
+        #[arg(long)]
+        rotate_keys: bool,
+        /// Show the audit trail since then: how long ago (2h), or a date and time in UTC (2026-07-01 12:30).
+        #[arg(long, value_name = "TIME", default_value = "1d")]
+        since: String,
+    },
+    /// End an incident: forward requests again.
+    ///
+    /// Exit codes: 0 done, or there was none; 69 no answer; 74 not written to disk, so it goes on; 77 not permitted.
+    Resume,
     /// Make and change the key that saved logins are encrypted with.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Check the configuration and say where each value comes from.
     CheckConfig,
+}
+
+/// What can be done with the keys of clients.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(super) enum ClientCommand {
+    /// Make a key for a client, and print it: this once, for only its digest is kept.
+    ///
+    /// The configuration must have a `[[client]]` of that name with key = true. A client can have several keys: make the new
+    /// one, give it to the client, then remove the old one. A running daemon is asked at its control socket, by root or its
+    /// own user, and takes the key from then on.
+    Add {
+        /// The name of the client.
+        name: String,
+    },
+    /// List the clients of the configuration, and of each key its fingerprint, when it was made, and when it was last used.
+    List {
+        /// As JSON, for programs; docs/CLIENT_RULES.md describes it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove the keys of a client, or one of them. They are good for nothing from then on.
+    Remove {
+        /// The name of the client.
+        name: String,
+        /// Only the key with this fingerprint, as `mcp-proxy client list` says it.
+        #[arg(long, value_name = "FINGERPRINT")]
+        key: Option<String>,
+    },
 }
 
 /// What can be done with keys.

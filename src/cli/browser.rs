@@ -4,7 +4,8 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
-use crate::daemon::Environment;
+use crate::daemon::{Environment, limits};
+use crate::model::service_manager;
 
 /// Why no browser was opened.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +32,10 @@ pub(super) fn open(url: &str, environment: &Environment) -> Result<Child, NoBrow
         None if set("DISPLAY").is_some() || set("WAYLAND_DISPLAY").is_some() => "xdg-open".to_owned(),
         None => return Err(NoBrowser::NoSession),
     };
-    Command::new(&program)
-        .arg(url)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|source| NoBrowser::NotRunnable { program, source })
+    let mut command = Command::new(&program);
+    for name in service_manager::VARIABLES {
+        command.env_remove(name);
+    }
+    command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    limits::with_given_umask(|| command.spawn()).map_err(|source| NoBrowser::NotRunnable { program, source })
 }

@@ -2,15 +2,12 @@
 
 use std::process::ExitCode;
 
-use crate::alibaba::call::CallError;
-use crate::alibaba::cloud_error::Kind;
 use crate::alibaba::mcpproxy_file::PeerLoginError;
-use crate::alibaba::oauth_app::OauthAppError;
-use crate::auth::revocation::RevocationError;
 use crate::auth::store::{KeyError, ResealError};
 use crate::daemon::StartError;
-use crate::daemon::custody::{RemoveError, RotateError};
+use crate::daemon::custody::RotateError;
 use crate::daemon::import::ImportError;
+use crate::daemon::obstacle::Obstacle;
 use crate::daemon::sign_in::SignInError;
 
 /// How the program ends.
@@ -51,30 +48,30 @@ impl From<Exit> for ExitCode {
 impl From<&StartError> for Exit {
     fn from(error: &StartError) -> Self {
         match error {
-            StartError::Bind(_) => Self::Unavailable,
+            StartError::Bind(_) | StartError::Adopt(_) => Self::Unavailable,
             StartError::Tls(_) | StartError::Server(_) | StartError::Key(_) => Self::Config,
-            StartError::Randomness(_) => Self::OsError,
+            StartError::Randomness(_) | StartError::Audit(_) => Self::OsError,
+        }
+    }
+}
+
+impl From<Obstacle> for Exit {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Configuration => Self::Config,
+            Obstacle::Refused => Self::NoPermission,
+            Obstacle::Unavailable => Self::Unavailable,
+            Obstacle::AnotherTime => Self::TempFail,
+            Obstacle::Disk => Self::IoError,
+            Obstacle::System => Self::OsError,
         }
     }
 }
 
 impl From<&SignInError> for Exit {
     fn from(error: &SignInError) -> Self {
-        match error {
-            SignInError::Application(OauthAppError::Call(error)) if is_the_clouds(error) => Self::Unavailable,
-            SignInError::Credentials(_) | SignInError::Application(_) => Self::Config,
-            SignInError::Denied { .. } | SignInError::NoRefreshToken { .. } => Self::NoPermission,
-            SignInError::Exchange(_) => Self::Unavailable,
-            SignInError::Superseded(_) | SignInError::Stopping(_) => Self::TempFail,
-            SignInError::Randomness(_) => Self::OsError,
-        }
+        Obstacle::from(error).into()
     }
-}
-
-/// True if nothing here is wrong: the cloud cannot be reached, or is in trouble itself.
-fn is_the_clouds(error: &CallError) -> bool {
-    matches!(error, CallError::Unanswered(_) | CallError::Unreadable { .. })
-        || matches!(error.kind(), Some(Kind::ServerTrouble | Kind::Throttled))
 }
 
 impl From<&KeyError> for Exit {
@@ -93,18 +90,6 @@ impl From<&RotateError> for Exit {
             RotateError::Busy(_) => Self::TempFail,
             RotateError::Reseal(ResealError::Load(_)) => Self::Config,
             RotateError::Reseal(ResealError::Save(_)) => Self::IoError,
-        }
-    }
-}
-
-impl From<&RemoveError> for Exit {
-    fn from(error: &RemoveError) -> Self {
-        match error {
-            RemoveError::Busy(_) => Self::TempFail,
-            RemoveError::Load(_) => Self::Config,
-            RemoveError::Revocation(RevocationError::NotReached(_)) => Self::Unavailable,
-            RemoveError::Revocation(RevocationError::Refused(_)) => Self::NoPermission,
-            RemoveError::Remove(_) => Self::IoError,
         }
     }
 }

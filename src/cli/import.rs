@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::auth::credential::Credential;
 use crate::cli::exit::Exit;
-use crate::cli::{error_line, kept, say};
+use crate::cli::{error_line, kept, person, say, settings};
 use crate::config::Loaded;
 use crate::daemon::custody::Kept;
 use crate::daemon::{Environment, import};
@@ -43,6 +43,7 @@ pub(super) async fn run(
     let now = Clock::system().now().wall;
     match login.import(&path, force, now).await {
         Ok(credential) => {
+            person::note(&settings(loaded).state_dir, &login.upstream, environment);
             say(&taken_over(login, &credential, &path, now));
             Exit::Ok
         }

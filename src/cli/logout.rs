@@ -1,14 +1,55 @@
-//! `mcp-proxy logout`: removes the saved logins, and ends them at the server if that is asked for.
+//! `mcp-proxy logout`: ends the logins, at the server too if that is asked for. A running daemon does it itself; without
+//! one, the files are removed.
 
 use crate::cli::exit::Exit;
+use crate::cli::running::{self, Running};
 use crate::cli::{error_line, kept, note_no_logins, say, settings};
 use crate::config::Loaded;
 use crate::daemon::Environment;
-use crate::daemon::custody::{self, Kept, RemoveError};
+use crate::daemon::control::client::{Client, ClientError};
+use crate::daemon::control::protocol::{Ended, LogoutRequest, Outcome, Problem};
+use crate::daemon::custody;
+use crate::daemon::ledger::Ledger;
+use crate::daemon::obstacle::Obstacle;
 use crate::net::api_client::ApiClient;
 
-/// Removes the saved login of every configured upstream.
+/// Ends the login of every upstream.
 pub(super) async fn run(loaded: &Loaded, environment: &Environment, revoke: bool) -> Exit {
+    match running::find(loaded).await {
+        Running::Daemon(client, _) => through(&client, revoke).await,
+        Running::Nobody => alone(loaded, environment, revoke).await,
+        Running::Denied(path) => {
+            error_line(&running::denied(&path));
+            Exit::NoPermission
+        }
+        Running::Silent(error) => {
+            error_line(&error.to_string());
+            Exit::Unavailable
+        }
+    }
+}
+
+/// Lets a running daemon do it.
+async fn through(client: &Client, revoke: bool) -> Exit {
+    match client.logout(LogoutRequest { revoke }).await {
+        Ok(answer) => {
+            note_no_logins(&answer.logins);
+            answer.logins.iter().fold(Exit::Ok, |exit, ended| {
+                tell(ended, revoke, "The running mcp-proxy does not use the login any more.").unwrap_or(exit)
+            })
+        }
+        Err(error) => {
+            error_line(&error.to_string());
+            match error {
+                ClientError::Refused { .. } => Exit::NoPermission,
+                ClientError::Silent { .. } => Exit::Unavailable,
+            }
+        }
+    }
+}
+
+/// Removes the saved login of every configured upstream.
+async fn alone(loaded: &Loaded, environment: &Environment, revoke: bool) -> Exit {
     let logins = match revoke {
         true => kept(loaded, environment),
         // A login whose key is lost can be removed all the same.
@@ -28,57 +69,64 @@ pub(super) async fn run(loaded: &Loaded, environment: &Environment, revoke: bool
     note_no_logins(&logins);
     let mut exit = Exit::Ok;
     for login in &logins {
-        let name = &login.upstream;
-        match login.remove(api.as_ref()).await {
-            Ok(true) => say(&removed(login, revoke)),
-            Ok(false) => say(&format!(
-                "{name}: there is no saved login ({} does not exist); nothing was changed.",
-                login.store.path().display()
-            )),
-            Err(error) => {
-                error_line(&format!("{name}: {}", failed(login, &error, revoke)));
-                exit = Exit::from(&error);
-            }
+        let ended = Ended::of(login, &login.remove(api.as_ref()).await);
+        if ended.outcome == Outcome::Removed
+            && let Err(error) = Ledger::new(&settings(loaded).state_dir).signed_in(&login.upstream, None)
+        {
+            error_line(&format!("who had signed in is noted still: {error}"));
         }
-        for file in login.store.set_aside_before() {
-            say(&format!("{name}: {} holds a login that was set aside; remove it by hand.", file.display()));
-        }
+        let daemon = "A running mcp-proxy stops using the login within two seconds.";
+        exit = tell(&ended, revoke, daemon).unwrap_or(exit);
     }
     exit
 }
 
-fn removed(login: &Kept, revoked: bool) -> String {
-    let (name, file) = (&login.upstream, login.store.path().display());
-    let server = match revoked {
-        true => "The grant is revoked at the server.".to_owned(),
-        false => format!("The grant itself lives on at the server until it ends. To end it now: {}", console(login)),
-    };
-    format!(
-        "{name}: signed out; {file} was overwritten and removed. {server}\nA running mcp-proxy stops using the login \
-         within two seconds."
-    )
+/// Says what became of a login; `Some` if it was not what was asked for. `daemon` is what a running daemon makes of it.
+pub(super) fn tell(ended: &Ended, revoke: bool, daemon: &str) -> Option<Exit> {
+    let (name, file) = (&ended.upstream, ended.file.display());
+    match (ended.outcome, &ended.problem) {
+        (_, Some(problem)) => error_line(&format!("{name}: {}", failed(ended, problem, revoke))),
+        (Outcome::Nothing, None) => {
+            say(&format!("{name}: there is no saved login ({file} does not exist); nothing was changed."));
+        }
+        (Outcome::Removed | Outcome::Kept, None) => {
+            let server = match revoke {
+                true => "The grant is revoked at the server.".to_owned(),
+                false => {
+                    format!("The grant itself lives on at the server until it ends. To end it now: {}", console(ended))
+                }
+            };
+            say(&format!("{name}: signed out; {file} was overwritten and removed. {server}\n{daemon}"));
+        }
+    }
+    for file in &ended.set_aside {
+        say(&format!("{name}: {} holds a login that was set aside; remove it by hand.", file.display()));
+    }
+    ended.problem.as_ref().map(|problem| problem.obstacle.into())
 }
 
-fn failed(login: &Kept, error: &RemoveError, revoke: bool) -> String {
-    let file = login.store.path().display();
-    match error {
-        RemoveError::Revocation(_) | RemoveError::Load(_) if revoke => format!(
-            "the login is kept ({file}), because the grant could not be revoked: {error}. Try again, or remove it here \
+fn failed(ended: &Ended, problem: &Problem, revoke: bool) -> String {
+    let reason = &problem.reason;
+    if problem.not_revoked && revoke {
+        return format!(
+            "the login is kept ({}), because the grant could not be revoked: {reason}. Try again, or remove it here \
              with `mcp-proxy logout` and end the grant at the server: {}",
-            console(login)
-        ),
-        RemoveError::Remove(_) => {
-            format!("{error}. The login may be there still; give write access to its directory and try again")
+            ended.file.display(),
+            console(ended)
+        );
+    }
+    match problem.obstacle {
+        Obstacle::Disk => {
+            format!("{reason}. The login may be there still; give write access to its directory and try again")
         }
-        error => error.to_string(),
+        _ => reason.clone(),
     }
 }
 
 /// How a person ends the grant without us.
-fn console(login: &Kept) -> String {
+fn console(ended: &Ended) -> String {
     format!(
         "in the RAM console, {}, under OAuth applications, take back the authorization of the application {:?}",
-        login.alibaba.site.ram_console(),
-        login.alibaba.app_name()
+        ended.console, ended.application
     )
 }

@@ -3,13 +3,18 @@
 mod args;
 mod browser;
 mod check_config;
+mod client;
 mod exit;
 mod import;
+mod incident;
 mod key;
 mod login;
 mod logout;
+mod person;
 mod prompt;
+mod running;
 mod serve;
+mod servers;
 mod startup;
 mod status;
 
@@ -17,16 +22,24 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use crate::cli::args::{Args, Command, KeyCommand};
+use crate::cli::args::{Args, ClientCommand, Command, KeyCommand};
+use crate::cli::client::Wanted;
 use crate::cli::exit::Exit;
+use crate::cli::serve::Start;
 use crate::config::problem::{Place, Problem};
 use crate::config::{self, Inputs, Loaded};
+use crate::daemon::confine::{self, Confinement};
 use crate::daemon::custody::{self, Kept};
+use crate::daemon::inherited::Inherited;
 use crate::daemon::{Environment, limits};
 use crate::observe::log;
+
+/// How long what still waits for a disk or a socket may take when the program ends.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Runs the program: parses what was typed, performs it, and answers with an exit code of sysexits(3).
 pub fn main() -> ExitCode {
@@ -42,8 +55,15 @@ pub fn main() -> ExitCode {
     run(&args).into()
 }
 
+/// What can be typed, as the man pages and the completions of the shells need it.
+pub fn definition() -> clap::Command {
+    Args::command()
+}
+
 fn run(args: &Args) -> Exit {
     limits::write_no_core_files();
+    limits::keep_memory_private();
+    limits::make_private_files();
     if let Some(Command::Key(KeyCommand::Generate { file })) = &args.command {
         return key::generate(file);
     }
@@ -51,7 +71,7 @@ fn run(args: &Args) -> Exit {
         flags: args.flags(),
         environment: std::env::vars_os().collect(),
         main_file: config::MAIN_FILE.into(),
-        uid: procfs::process::Process::myself().and_then(|process| process.uid()).unwrap_or(u32::MAX),
+        uid: rustix::process::geteuid().as_raw(),
     };
     let loaded = match config::load(&inputs) {
         Ok(loaded) => loaded,
@@ -60,10 +80,32 @@ fn run(args: &Args) -> Exit {
     if let Some(Command::CheckConfig) = &args.command {
         return check_config::run(&loaded);
     }
-    if let Err(error) = log::begin(&loaded.settings.log) {
-        error_line(&error);
-        return Exit::Config;
-    }
+    // Before there is another thread: it changes the environment. Only a daemon is passed sockets.
+    let inherited = match args.command.as_ref().unwrap_or(&Command::Serve) {
+        Command::Serve => Inherited::take(),
+        _ => Ok(Inherited::default()),
+    };
+    let inherited = match inherited {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            error_line(&error.to_string());
+            return Exit::Config;
+        }
+    };
+    let environment = environment();
+    // Before there is another thread: it holds for this one and those that it starts.
+    let confinement = match args.command.as_ref().unwrap_or(&Command::Serve) {
+        Command::Serve => confine::confine(&loaded.settings, &environment),
+        _ => Confinement::LeftOut("only the daemon"),
+    };
+    // Dropped last, when all has been said.
+    let log = match log::begin(&loaded.settings.log) {
+        Ok(log) => Arc::new(log),
+        Err(error) => {
+            error_line(&error);
+            return Exit::Config;
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -71,23 +113,41 @@ fn run(args: &Args) -> Exit {
             return Exit::OsError;
         }
     };
-    let environment = environment();
-    runtime.block_on(async {
+    tracing::debug!("files are written: {confinement:?}");
+    let exit = runtime.block_on(async {
         match args.command.as_ref().unwrap_or(&Command::Serve) {
-            Command::Serve => serve::run(&loaded, environment).await,
+            Command::Serve => {
+                let start = Start { inherited, inputs, loaded, log: log.clone() };
+                serve::run(start, environment).await
+            }
             Command::Login => login::run(&loaded, environment).await,
             Command::Logout { revoke } => logout::run(&loaded, &environment, *revoke).await,
+            Command::Incident { rotate_keys, since } => {
+                incident::declare(&loaded, &environment, *rotate_keys, since).await
+            }
+            Command::Resume => incident::resume(&loaded).await,
             Command::Import { file, force, upstream } => {
                 import::run(&loaded, &environment, file.as_deref(), *force, upstream.as_deref()).await
             }
             Command::Status { json } => status::run(&loaded, &environment, *json).await,
+            Command::Servers { json } => servers::run(&loaded, &environment, *json).await,
+            Command::Client(command) => {
+                let wanted = match command {
+                    ClientCommand::Add { name } => Wanted::Add { name },
+                    ClientCommand::List { json } => Wanted::List { as_json: *json },
+                    ClientCommand::Remove { name, key } => Wanted::Remove { name, fingerprint: key.as_deref() },
+                };
+                client::run(&loaded, wanted).await
+            }
             Command::Key(KeyCommand::Rotate { new_key, old_key }) => {
                 key::rotate(&loaded, &environment, new_key, old_key.as_deref()).await
             }
             Command::Key(KeyCommand::Generate { file }) => key::generate(file),
             Command::CheckConfig => check_config::run(&loaded),
         }
-    })
+    });
+    runtime.shutdown_timeout(LAST_WORDS);
+    exit
 }
 
 /// The environment, as far as it is text; variables that are not cannot be meant for us.

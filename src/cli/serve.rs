@@ -1,44 +1,68 @@
 //! `mcp-proxy serve`: the daemon in the foreground, with a sign-in first where a person sits at the terminal.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::exit::Exit;
 use crate::cli::prompt::Prompt;
-use crate::cli::{error_line, import, login, prompt, say, settings, startup};
-use crate::config::Loaded;
+use crate::cli::{error_line, import, login, person, prompt, say, startup};
 use crate::config::settings::Settings;
+use crate::config::{Inputs, Loaded};
+use crate::daemon::inherited::Inherited;
 use crate::daemon::limits;
-use crate::daemon::sign_in::SignIn;
-use crate::daemon::signals::StopSignals;
+use crate::daemon::listener;
+use crate::daemon::reload::Source;
+use crate::daemon::report::servers::Known;
+use crate::daemon::sign_in::{SignIn, SignInError, SignedIn};
+use crate::daemon::signals::{Orders, Signals};
 use crate::daemon::{Daemon, Environment, Listing, Purpose};
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
+use crate::observe::log::Log;
+
+/// What a daemon starts with.
+pub(super) struct Start {
+    /// The sockets that were passed.
+    pub(super) inherited: Inherited,
+    /// Where the configuration came from, and comes from at a reload.
+    pub(super) inputs: Inputs,
+    /// The configuration.
+    pub(super) loaded: Loaded,
+    /// The log.
+    pub(super) log: Arc<Log>,
+}
 
 /// Serves until stopped.
-pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
-    let settings = settings(loaded);
+pub(super) async fn run(start: Start, environment: Environment) -> Exit {
+    let Start { inherited, inputs, loaded, log } = start;
+    let settings = &loaded.settings;
     limits::raise_open_files();
-    let signals = match StopSignals::take() {
+    let signals = match Signals::take() {
         Ok(signals) => signals,
         Err(error) => {
             error_line(&format!("cannot handle signals: {error}"));
             return Exit::OsError;
         }
     };
-    let daemon = match Daemon::start(settings, environment.clone(), Clock::system(), Purpose::Serve).await {
+    note_unused_addresses(&inherited, &loaded);
+    let Inherited { proxy, control, diag } = inherited;
+    let passed = Inherited { proxy, diag, ..Inherited::default() };
+    let starting = Daemon::start_on(passed, settings, environment.clone(), Clock::system(), Purpose::Serve);
+    let mut daemon = match starting.await {
         Ok(daemon) => daemon,
         Err(error) => {
             error_line(&error.to_string());
             return Exit::from(&error);
         }
     };
-    if let Some(address) = daemon.address() {
-        say(&startup::head(settings, address));
-    }
-    let (stop, now) = (CancellationToken::new(), CancellationToken::new());
+    daemon.open_control(control, settings).await;
+    say(&startup::head(settings, daemon.listening()));
+    let orders = Orders::default();
+    daemon.reload_from(Source { inputs, loaded: loaded.clone(), log, asked: orders.reload.clone() });
+    let Orders { stop, now, .. } = orders.clone();
     let greeting = greet(settings, &daemon, &environment, &stop);
     let running = daemon.run(stop.clone());
     tokio::select! {
@@ -49,8 +73,17 @@ pub(super) async fn run(loaded: &Loaded, environment: Environment) -> Exit {
                 Exit::Software
             }
         },
-        () = async { signals.cancel(stop.clone(), now.clone()).await; std::future::pending().await } => Exit::Software,
+        () = async { signals.obey(orders).await; std::future::pending().await } => Exit::Software,
         () = now.cancelled() => Exit::Ok,
+    }
+}
+
+/// Says so if somebody set an address that nothing is bound to, because the service manager passed sockets.
+fn note_unused_addresses(inherited: &Inherited, loaded: &Loaded) {
+    let set = ["listen.host", "listen.port", "listen.unix"].into_iter().filter(|key| loaded.places.contains_key(*key));
+    let set: Vec<&str> = set.collect();
+    if !inherited.proxy.is_empty() && !set.is_empty() {
+        tracing::info!("the service manager passes sockets, so these are not used: {}", set.join(", "));
     }
 }
 
@@ -79,7 +112,7 @@ fn greet<'a>(
         if !missing.is_empty() && !prompt::is_possible() {
             say("Not signed in. Sign in with: mcp-proxy login");
         } else if !missing.is_empty() {
-            let ways = login::Ways { open_browser: settings.open_browser, callbacks: true };
+            let ways = login::Ways { open_browser: settings.open_browser, callbacks: address.is_some() };
             let mut prompt = Prompt::begin_if_possible();
             for sign_in in &missing {
                 let signed_in = tokio::select! {
@@ -87,10 +120,15 @@ fn greet<'a>(
                     () = stop.cancelled() => return Exit::Ok,
                 };
                 if signed_in {
+                    person::note(&settings.state_dir, sign_in.upstream(), &environment);
                     continue;
                 }
                 match login::interactive(sign_in, ways, &environment, &mut prompt, &stop).await {
-                    Ok(login::Ending::SignedIn) => {}
+                    Ok(login::Ending::SignedIn) => {
+                        person::note(&settings.state_dir, sign_in.upstream(), &environment);
+                    }
+                    // The person went on at another terminal: `mcp-proxy login` signs in here too.
+                    Err(error @ SignInError::Superseded(_)) => say(&format!("{error}.")),
                     Ok(login::Ending::Stopped) => return Exit::Ok,
                     Err(error) => {
                         error_line(&error.to_string());
@@ -119,8 +157,8 @@ async fn offer(sign_in: &SignIn, alone: bool, prompt: &mut Option<Prompt>) -> bo
         return false;
     }
     match sign_in.take_over(credential).await {
-        Ok(signed_in) => {
-            login::congratulate(&signed_in);
+        Ok(SignedIn { upstream, application, not_saved, .. }) => {
+            login::signed_in(upstream.as_str(), &application, not_saved.as_deref());
             say(import::ONE_OF_TWO);
             true
         }
@@ -140,9 +178,16 @@ async fn print_servers(
         let Some(upstream) = settings.upstreams.iter().find(|upstream| upstream.proxy.name == name) else { continue };
         let Ok(known) = listing.wait_for(|listing| *listing != Listing::Pending).await else { return };
         match &*known {
-            Listing::Fresh(servers) => {
-                let upstream = &upstream.proxy;
-                say(&startup::servers(servers, &upstream.rules, &upstream.mount, address));
+            listing @ Listing::Fresh { servers, .. } => {
+                let (proxy, address) = (&upstream.proxy, listener::from_here(address).to_string());
+                let known = Known {
+                    name: proxy.name.as_str(),
+                    mount: &proxy.mount,
+                    rules: &proxy.rules,
+                    address: Some(&address),
+                    catalogue: Some((servers, listing)),
+                };
+                say(&startup::servers(&known.report()));
             }
             Listing::Failed(reason) => say(&format!("Available Servers: not known ({reason})")),
             Listing::Pending => {}

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::keys::{self, Key, Kind};
-use crate::config::layer::Layer;
+use crate::config::layer::{LISTS, Layer};
 use crate::config::problem::{Fault, Place, Problem};
 use crate::model::upstream::UpstreamName;
 
@@ -63,8 +63,15 @@ struct Prefix {
 
 impl Prefix {
     fn join(&self, name: &str) -> Self {
-        let join = |prefix: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
-        Self { known: join(&self.known), path: self.path.as_deref().map(join), label: join(&self.label) }
+        let join = |prefix: &str, name: &str| match prefix {
+            "" => name.to_owned(),
+            prefix => format!("{prefix}.{name}"),
+        };
+        // A name that needs quotes may hold what does not belong on a terminal.
+        let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+        let shown = if is_bare { name.to_owned() } else { format!("{name:?}") };
+        let path = self.path.as_deref().map(|path| join(path, name));
+        Self { known: join(&self.known, name), path, label: join(&self.label, &shown) }
     }
 }
 
@@ -89,8 +96,8 @@ impl Reader<'_> {
     fn table(&mut self, table: &DeTable<'_>, prefix: &Prefix) {
         for (name, value) in table {
             let here = prefix.join(name.get_ref());
-            if here.known == "upstream" {
-                self.upstreams(value);
+            if let Some(list) = LISTS.iter().find(|list| **list == here.known) {
+                self.list(list, value);
             } else if let Some(key) = keys::find(&here.known) {
                 self.leaf(key, &here, value);
             } else if keys::is_section(&here.known) {
@@ -126,31 +133,30 @@ impl Reader<'_> {
         }
     }
 
-    fn upstreams(&mut self, value: &Spanned<DeValue<'_>>) {
+    fn list(&mut self, list: &'static str, value: &Spanned<DeValue<'_>>) {
         let DeValue::Array(entries) = value.get_ref() else {
             self.incomplete = true;
             let what = format!("is {}, but must be a list of tables", type_of(value.get_ref()));
-            let fault = Fault::new(what).hint("begin each upstream with a line [[upstream]] and give it a name");
-            return self.problem(value.span().start, "upstream", fault);
+            let hint = format!("begin each {list} with a line [[{list}]] and give it a name");
+            return self.problem(value.span().start, list, Fault::new(what).hint(hint));
         };
         let mut seen = BTreeSet::new();
         for (index, entry) in entries.iter().enumerate() {
-            let mut here =
-                Prefix { known: "upstream".to_owned(), path: None, label: format!("upstream[{}]", index + 1) };
+            let mut here = Prefix { known: list.to_owned(), path: None, label: format!("{list}[{}]", index + 1) };
             let DeValue::Table(table) = entry.get_ref() else {
                 self.incomplete = true;
                 let what = format!("is {}, but must be a table", type_of(entry.get_ref()));
                 self.problem(entry.span().start, &here.label, Fault::new(what));
                 continue;
             };
-            match self.name_of(table, entry.span().start, &here.label) {
-                Some(name) if seen.insert(name.clone()) => {
-                    here.label = format!("upstream.{name}");
+            match self.name_of(list, table, entry.span().start, &here.label) {
+                Some(name) if seen.insert(name.to_owned()) => {
+                    here.label = format!("{list}.{name}");
                     here.path = Some(here.label.clone());
                 }
                 Some(name) => {
-                    let fault = Fault::new(format!("this file lists the upstream {name} twice"));
-                    self.problem(entry.span().start, &format!("upstream.{name}"), fault);
+                    let fault = Fault::new(format!("this file lists the {list} {name} twice"));
+                    self.problem(entry.span().start, &format!("{list}.{name}"), fault);
                 }
                 None => self.incomplete = true,
             }
@@ -158,20 +164,20 @@ impl Reader<'_> {
         }
     }
 
-    /// The legal name of an upstream, or a problem. A name of another type is reported with the other keys.
-    fn name_of(&mut self, table: &DeTable<'_>, at: usize, label: &str) -> Option<UpstreamName> {
-        let rule = || keys::find("upstream.name").map_or("", |key| key.values);
+    /// The legal name of an entry, or a problem. A name of another type is reported with the other keys.
+    fn name_of<'t>(&mut self, list: &str, table: &'t DeTable<'_>, at: usize, label: &str) -> Option<&'t str> {
+        let rule = || keys::find(&format!("{list}.name")).map_or("", |key| key.values);
         let Some(value) = table.get("name") else {
-            self.problem(at, label, Fault::new("this upstream has no name").hint(format!("name: {}", rule())));
+            self.problem(at, label, Fault::new(format!("this {list} has no name")).hint(format!("name: {}", rule())));
             return None;
         };
         let text = value.get_ref().as_str()?;
-        let name = UpstreamName::parse(text);
-        if name.is_none() {
+        if UpstreamName::parse(text).is_none() {
             let fault = Fault::new(format!("{text:?} is not a legal name")).hint(format!("legal: {}", rule()));
             self.problem(value.span().start, &format!("{label}.name"), fault);
+            return None;
         }
-        name
+        Some(text)
     }
 
     fn unknown(&mut self, at: usize, here: &Prefix, value: &Spanned<DeValue<'_>>) {
@@ -273,6 +279,15 @@ mod tests {
         assert!(found.iter().all(|line| line.contains("not valid TOML: ")), "{found:?}");
         reports("a = 1\na = 2\n", &["f.toml:2:1: not valid TOML: duplicate key"]);
         reports("a = 08\n", &["f.toml:1:5: not valid TOML: unexpected leading zero"]);
+    }
+
+    #[test]
+    fn a_name_in_quotes_is_shown_in_quotes() {
+        let unknown = "unknown key; no known key is like it; the example configuration lists them all";
+        reports(
+            "\"\\u001b[31m\\n\" = 1\n\"a.b\" = 1\n",
+            &[&format!(r#"f.toml:1:1: "\u{{1b}}[31m\n": {unknown}"#), &format!(r#"f.toml:2:1: "a.b": {unknown}"#)],
+        );
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Fallback {
 /// One key of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// The dotted path. `upstream.x` stands for `x` in each `[[upstream]]`.
+    /// The dotted path. `upstream.x` stands for `x` in each `[[upstream]]`, `client.x` for `x` in each `[[client]]`.
     pub path: &'static str,
     /// The TOML type.
     pub kind: Kind,
@@ -62,6 +62,7 @@ pub struct Key {
 const DURATION: &str = r#"a duration such as "500ms", "10s", "2min", "1h 30min""#;
 const URL: &str = "a URL with scheme https; http only on this machine";
 
+use crate::config::layer::entry_of;
 use Fallback::{Value, Words};
 use Kind::{Bool, List, Number, Text};
 
@@ -79,10 +80,21 @@ pub const KEYS: &[Key] = &[
         "The address to listen on."),
     key("listen.port", Number, "0 to 65535; 0 takes any free port", Value("8088"),
         "The TCP port to listen on."),
+    key("listen.unix", List, "absolute paths, or ones that begin with ~/", Words("none"),
+        "Unix sockets to listen on, beside the port."),
+    key("listen.unix_mode", Text, "three or four octal digits, such as \"0660\"", Value(r#""0600""#),
+        "The mode of the Unix sockets: who may write may connect."),
     key("listen.allowed_hosts", List, "host names or addresses, without port", Words("none"),
         "Names under which clients may call, beside the listening address itself (and localhost)."),
     key("listen.allowed_origins", List, "web origins such as https://app.example.com", Words("none"),
         "Web pages that may call; all others are refused."),
+    key("control.socket", Text, "an absolute path, or one that begins with ~/; off: none",
+        Words("$RUNTIME_DIRECTORY/control.sock; else /run/mcp-proxy/control.sock for root; else $XDG_RUNTIME_DIR/mcp-proxy/control.sock"),
+        "The Unix socket on which the daemon takes status, login and logout."),
+    key("access.others", Text, "owner, nobody or anyone", Value(r#""owner""#),
+        "Who may call without being a [[client]]: the daemon's own user, root and who signed in; nobody; or everyone."),
+    key("access.containers", Bool, "true or false", Value("true"),
+        "Whether, with owner, containers of this host may call where it listens on the address of a bridge."),
     key("login.browser", Bool, "true or false", Value("true"),
         "Whether a login opens a browser; if not, it shows the URL and takes a pasted code."),
     key("login.key_file", Text, "an absolute path, or one that begins with ~/; the file must be private",
@@ -90,6 +102,8 @@ pub const KEYS: &[Key] = &[
         "The file with the key that saved logins are encrypted with; mcp-proxy key generate makes one."),
     key("log.level", Text, "off, error, warn, info, debug or trace, also per target: info,mcp_proxy=debug", Value(r#""info""#),
         "How much is logged."),
+    key("log.audit_file", Text, "an absolute path, or one that begins with ~/", Words("none"),
+        "The file to which each request is appended as a line of JSON; opened anew at a reload."),
     key("network.extra_ca_file", Text, "an absolute path, or one that begins with ~/", Words("none"),
         "A PEM file with certificate authorities to trust beside the system's."),
     key("network.connect_timeout", Text, DURATION, Value(r#""10s""#),
@@ -102,14 +116,22 @@ pub const KEYS: &[Key] = &[
         "The largest request body that is kept, so that it can be sent again after an upstream 401."),
     key("limits.header_timeout", Text, DURATION, Value(r#""10s""#),
         "How long a client may take to send the head of a request."),
+    key("limits.idle_timeout", Text, DURATION, Value(r#""2min""#),
+        "How long a connection without a request is kept."),
+    key("limits.request_body", Text, r#"a size such as "1MiB" or "1GiB"; "0" for no limit"#, Value(r#""256MiB""#),
+        "The longest body of a request; a longer one is answered 413."),
     key("limits.token_wait", Text, DURATION, Value(r#""10s""#),
         "How long a request waits for a token that is being renewed."),
     key("limits.max_connections", Number, "1 or more", Value("10000"),
-        "How many client connections may be open at once; more of them wait."),
+        "How many client connections may be open at once; idle ones are closed in favour of new ones."),
+    key("limits.sse_keep_alive", Text, r#"a duration; "0" sends none"#, Value(r#""0""#),
+        "After how much silence an event stream gets a comment, so that nothing on the way takes it for dead."),
     key("limits.drain_timeout", Text, r#"a duration; "0" does not wait"#, Value(r#""10s""#),
         "How long open requests may take to finish when the daemon stops."),
     key("alibaba.region_type", Text, "CN or INTL", Value(r#""CN""#),
         "Which Alibaba Cloud site: China (CN) or international (INTL)."),
+    key("alibaba.network", Text, "public, or vpc from a machine in a VPC of the site", Value(r#""public""#),
+        "The network through which MCP requests go to the gateway; a url of the upstream wins."),
     key("alibaba.oauth_app_name", Text, "the name of an OAuth application of type Native",
         Words("aliyun-cli-mcp-proxy, created if missing"),
         "The OAuth application to sign in with."),
@@ -125,14 +147,31 @@ pub const KEYS: &[Key] = &[
         "Where codes and refresh tokens are exchanged."),
     key("alibaba.endpoints.ims", Text, URL, Words("by region"),
         "Where OAuth applications are managed."),
+    key("alibaba.endpoints.ramoauth", Text, URL, Words("by region"),
+        "Where API credentials are exchanged for a token (access-key)."),
+    key("alibaba.endpoints.sts", Text, URL, Words("by the profile's region"),
+        "Where temporary keys of a role come from."),
+    key("alibaba.endpoints.metadata", Text, URL, Words("http://100.100.100.200"),
+        "Where a virtual machine gets the keys of its role."),
     key("upstream.name", Text, "1 to 32 of a-z, 0-9 and -, beginning with a letter", Words("required in an [[upstream]]; without any: one named alibaba"),
         "What the upstream is called in logs, files and variables."),
     key("upstream.mount", Text, "/ or a path without a slash at its end; unique", Words("/ for alibaba; else required"),
         "The path under which clients reach this upstream."),
     key("upstream.url", Text, "scheme and host; https:// is assumed", Words("by region for alibaba; else required"),
         "Where requests go; their own path and query are kept."),
-    key("upstream.auth", Text, "alibaba-oauth, token-file or token-command", Words("alibaba-oauth"),
-        "What supplies the credential: a person's login, a file, or a command."),
+    key("upstream.auth", Text, "alibaba-oauth, access-key, token-file or token-command", Words("alibaba-oauth"),
+        "What supplies the credential: a person's login, API credentials, a file, or a command."),
+    key("upstream.client_id", Text, "the id of an OAuth client", Words("by region, the cloud's own"),
+        "With access-key: the OAuth client that the token is for."),
+    key("upstream.scope", Text, "one or more OAuth scopes, separated by single spaces", Words(r#""/internal/acs/openapi""#),
+        "With access-key: the scope of the token."),
+    key("upstream.boundary_policy", Text,
+        "a RAM policy as JSON of at most 512 characters, every statement a Deny; or the path of a file with one", Words("none"),
+        "With access-key: permissions that the token shall not have, whatever the identity may do."),
+    key("upstream.safety_policy", Text, "PATTERN=VERDICT, separated by commas", Words("none"),
+        "With access-key: rules by which the cloud refuses calls with the token."),
+    key("upstream.allowed_tools", List, "names of MCP tools", Words("all"),
+        "With access-key: the only tools that the cloud lets be called with the token."),
     key("upstream.token_file", Text, "an absolute path, one that begins with ~/, or the name of a systemd credential",
         Words("required with token-file"),
         "The file with the token, read again when it changes: the token alone, or JSON with access_token and expires_at."),
@@ -144,6 +183,40 @@ pub const KEYS: &[Key] = &[
         "The only MCP servers that clients may reach."),
     key("upstream.blocked_servers", List, "names, ids or path prefixes", Words("none"),
         "MCP servers that clients may not reach, even if they are allowed above."),
+    key("client.name", Text, "1 to 32 of a-z, 0-9 and -, beginning with a letter", Words("required in a [[client]]"),
+        "What the client is called in the log and in refusals."),
+    key("client.users", List, "names or numbers of users of this host", Words("any"),
+        "A caller is this client only if its connection was made by one of these users."),
+    key("client.groups", List, "names or numbers of groups of this host", Words("any"),
+        "Only if that user is a member of one of these groups, by the user database."),
+    key("client.units", List, "names of units, * for any text; USER:NAME for a unit of that user's manager", Words("any"),
+        "Only if its process is in one of these units of systemd."),
+    key("client.addresses", List, "addresses or networks such as 10.1.0.0/16", Words("any"),
+        "Only if it calls over TCP from one of these addresses."),
+    key("client.key", Bool, "true or false", Words("false"),
+        "Only if it shows a key that mcp-proxy client add made for this client."),
+    key("client.allowed_servers", List, "names, ids or path prefixes", Words("all"),
+        "The only MCP servers that this client may use."),
+    key("client.blocked_servers", List, "names, ids or path prefixes", Words("none"),
+        "MCP servers that this client may not use, even if they are allowed above."),
+    key("client.allowed_methods", List, "JSON-RPC methods; * stands for any characters", Words("all"),
+        "The only methods that this client may send, beside initialize, server/discover, ping and notifications/*."),
+    key("client.blocked_methods", List, "JSON-RPC methods; * stands for any characters", Words("none"),
+        "Methods that this client may not send, even if they are allowed above."),
+    key("client.allowed_tools", List, "names of MCP tools; * stands for any characters", Words("all"),
+        "The only tools that this client may call, and sees in lists of tools."),
+    key("client.blocked_tools", List, "names of MCP tools; * stands for any characters", Words("none"),
+        "Tools that this client may not call, even if they are allowed above."),
+    key("client.read_only", Bool, "true or false", Words("false"),
+        "Whether this client may call only tools of which their server says that they change nothing (readOnlyHint)."),
+    key("client.requests_per_minute", Number, "1 or more", Words("any number"),
+        "How many requests this client may send in a minute; so many at once, from then on evenly."),
+    key("client.concurrent_requests", Number, "1 or more", Words("any number"),
+        "How many requests of this client may be under way at once; an open event stream is one of them."),
+    key("client.request_body", Text, r#"a size such as "64KiB" or "1MiB""#, Words("limits.request_body"),
+        "The longest body of a request of this client, where limits.request_body is not lower."),
+    key("client.log_argument_names", Bool, "true or false", Words("false"),
+        "Whether records of this client's calls have the names of their arguments; never the values."),
 ];
 
 /// A variable that begins with `MCP_PROXY_` and is no key, with what it does.
@@ -165,6 +238,55 @@ fn below<'a>(path: &'a str, section: &str) -> Option<&'a str> {
 
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('.').unwrap_or(("", path))
+}
+
+/// The keys that a reload puts in force; the others wait for a restart.
+pub const LIVE: &[&str] = &[
+    "listen.allowed_hosts",
+    "listen.allowed_origins",
+    "access.others",
+    "access.containers",
+    "log.level",
+    "network.connect_timeout",
+    "network.extra_ca_file",
+    "network.api_timeout",
+    "network.first_byte_timeout",
+    "limits.replay_body",
+    "limits.request_body",
+    "limits.header_timeout",
+    "limits.idle_timeout",
+    "limits.token_wait",
+    "limits.max_connections",
+    "limits.sse_keep_alive",
+    "limits.drain_timeout",
+    "upstream.allowed_servers",
+    "upstream.blocked_servers",
+    "client.name",
+    "client.users",
+    "client.groups",
+    "client.units",
+    "client.addresses",
+    "client.key",
+    "client.allowed_servers",
+    "client.blocked_servers",
+    "client.allowed_methods",
+    "client.blocked_methods",
+    "client.allowed_tools",
+    "client.blocked_tools",
+    "client.read_only",
+    "client.requests_per_minute",
+    "client.concurrent_requests",
+    "client.request_body",
+    "client.log_argument_names",
+];
+
+/// True if a reload puts the key with that path in force: `limits.token_wait`, `upstream.alibaba.blocked_servers`.
+pub fn is_live(path: &str) -> bool {
+    let path = match entry_of(path) {
+        Some((_, name)) => path.replacen(&format!(".{name}."), ".", 1),
+        None => path.to_owned(),
+    };
+    LIVE.contains(&path.as_str())
 }
 
 /// What to write instead of an unknown path: the nearest known one, or what its section knows.
@@ -233,6 +355,17 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_a_reload_puts_in_force_are_told_by_their_paths() {
+        for path in LIVE {
+            assert!(find(path).is_some() && is_live(path), "{path}");
+        }
+        assert!(is_live("upstream.alibaba.blocked_servers"));
+        for path in ["upstream.alibaba.url", "listen.port", "state_dir", "upstream.allowed_servers.url"] {
+            assert!(!is_live(path), "{path}");
+        }
+    }
+
+    #[test]
     fn no_known_key_looks_secret() {
         for key in KEYS {
             assert!(!looks_secret(key.path), "{}", key.path);
@@ -260,7 +393,10 @@ mod tests {
         ] {
             assert_eq!(suggestion(slip), format!("the nearest known key is {known}"), "{slip}");
         }
-        assert_eq!(suggestion("listen.zzzzzzzzz"), "the keys of listen are host, port, allowed_hosts, allowed_origins");
+        assert_eq!(
+            suggestion("listen.zzzzzzzzz"),
+            "the keys of listen are host, port, unix, unix_mode, allowed_hosts, allowed_origins"
+        );
         assert!(suggestion("zzzzzzzzzzzzz").starts_with("no known key"));
     }
 }

@@ -12,22 +12,44 @@ use crate::config::problem::Place;
 pub(crate) struct Layer {
     /// What the layer is called.
     name: String,
-    /// The value and its place by dotted path; of an upstream: `upstream.<its name>.<key>`.
+    /// The value and its place by dotted path; of an entry of a list: `<list>.<its name>.<key>`.
     leaves: BTreeMap<String, (Value, Place)>,
+    /// The names of the clients in the order in which the layer first speaks of them.
+    clients: Vec<String>,
 }
+
+/// The tables that stand in lists; in a path their name follows: `upstream.alibaba.url`.
+pub(crate) const LISTS: &[&str] = &["upstream", "client"];
 
 impl Layer {
     pub(crate) fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), leaves: BTreeMap::new() }
+        Self { name: name.into(), leaves: BTreeMap::new(), clients: Vec::new() }
     }
 
     pub(crate) fn set(&mut self, path: impl Into<String>, value: impl Into<Value>, place: Place) {
-        self.leaves.insert(path.into(), (value.into(), place));
+        let path = path.into();
+        if let Some(("client", name)) = entry_of(&path)
+            && !self.clients.iter().any(|known| known == name)
+        {
+            self.clients.push(name.to_owned());
+        }
+        self.leaves.insert(path, (value.into(), place));
+    }
+
+    /// The names of the clients that this layer speaks of, in its order.
+    pub(crate) fn clients(&self) -> &[String] {
+        &self.clients
     }
 
     /// Paths and places, in order of the paths.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
         self.leaves.iter().map(|(path, (_, place))| (path.as_str(), place))
+    }
+
+    /// Paths and values, in order of the paths; the values in a form that can be compared.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, String)> {
+        let text = |value: &Value| serde_json::to_string(value).unwrap_or_default();
+        self.leaves.iter().map(move |(path, (value, _))| (path.as_str(), text(value)))
     }
 
     /// The same values, said to come from nowhere in particular.
@@ -52,7 +74,15 @@ impl Layer {
 
 /// The upstream's name in a path `upstream.<name>.<key>`.
 pub(crate) fn upstream_of(path: &str) -> Option<&str> {
-    path.strip_prefix("upstream.")?.split_once('.').map(|(name, _)| name)
+    entry_of(path).filter(|(list, _)| *list == "upstream").map(|(_, name)| name)
+}
+
+/// The list and the name in a path `<list>.<name>.<key>`.
+pub(crate) fn entry_of(path: &str) -> Option<(&'static str, &str)> {
+    LISTS.iter().find_map(|list| {
+        let (name, _) = path.strip_prefix(list)?.strip_prefix('.')?.split_once('.')?;
+        Some((*list, name))
+    })
 }
 
 impl Provider for Layer {

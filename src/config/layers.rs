@@ -1,6 +1,6 @@
 //! Puts the layers on top of each other: defaults, main file, `conf.d`, environment, flags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,10 @@ pub(crate) struct Gathered {
     pub(crate) raw: Option<Raw>,
     /// Where each value that somebody set came from, by path.
     pub(crate) places: BTreeMap<String, Place>,
+    /// Every value, defaults too, by path.
+    pub(crate) values: BTreeMap<String, String>,
+    /// The names of the clients, in the order in which they are tried: that of their first mention.
+    pub(crate) clients: Vec<String>,
     /// The files that were read, lowest first.
     pub(crate) files: Vec<PathBuf>,
     /// In the order of the layers.
@@ -120,10 +124,13 @@ impl Stack {
 
     fn gathered(mut self) -> Gathered {
         let mut figment = Figment::new();
-        let mut places = BTreeMap::new();
+        let (mut places, mut values) = (BTreeMap::new(), BTreeMap::new());
+        let mut clients: Vec<String> = Vec::new();
         for layer in self.layers {
+            clients.extend(layer.clients().iter().cloned());
             let set = layer.places().filter(|(_, place)| **place != Place::BuiltIn);
             places.extend(set.map(|(path, place)| (path.to_owned(), place.clone())));
+            values.extend(layer.values().map(|(path, value)| (path.to_owned(), value)));
             figment = figment.merge(layer);
         }
         let raw =
@@ -133,8 +140,10 @@ impl Stack {
                     Problem::new(Place::BuiltIn, error.path.join("."), Fault::new(error.kind.to_string()))
                 }));
             });
+        let mut seen = BTreeSet::new();
+        clients.retain(|name| seen.insert(name.clone()));
         let Self { files, problems, incomplete, .. } = self;
-        Gathered { raw: raw.ok(), places, files, problems, incomplete }
+        Gathered { raw: raw.ok(), places, values, clients, files, problems, incomplete }
     }
 }
 

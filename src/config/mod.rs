@@ -11,15 +11,16 @@ mod file;
 pub mod keys;
 mod layer;
 mod layers;
+mod people;
 pub mod problem;
 mod raw;
 mod resolve;
 pub mod settings;
 pub mod text;
-mod units;
+pub(crate) mod units;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
@@ -74,6 +75,16 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// Where each value that is not a default came from, by dotted path.
     pub places: BTreeMap<String, Place>,
+    /// Every value that is set or has a default, by dotted path, in a form that is good for comparing alone.
+    values: BTreeMap<String, String>,
+}
+
+impl Loaded {
+    /// The dotted paths of the keys whose values are others in `newer`.
+    pub fn changed(&self, newer: &Self) -> BTreeSet<String> {
+        let paths = self.values.keys().chain(newer.values.keys());
+        paths.filter(|path| self.values.get(*path) != newer.values.get(*path)).cloned().collect()
+    }
 }
 
 /// Reads all layers.
@@ -87,7 +98,7 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Vec<Problem>> {
     let settings = raw.and_then(|raw| resolve::resolve(inputs, &raw, &gathered, &mut problems));
     match settings {
         Some(settings) if problems.is_empty() => {
-            Ok(Loaded { settings, files: gathered.files, places: gathered.places })
+            Ok(Loaded { settings, files: gathered.files, places: gathered.places, values: gathered.values })
         }
         _ => {
             problems.sort_by_key(|problem| rank(&problem.place, &gathered.files));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Host;
 
-use crate::alibaba::settings::Settings as AlibabaSettings;
+use crate::alibaba::settings::{AccessTokenSettings, Settings as AlibabaSettings};
 use crate::auth::settings::TokenSource;
 use crate::net::settings::Settings as NetSettings;
 use crate::observe::log::Settings as LogSettings;
@@ -15,6 +15,8 @@ use crate::proxy::settings::{Settings as ProxySettings, UpstreamSettings};
 pub struct Settings {
     /// Where to listen when systemd passes no socket.
     pub listen: Listen,
+    /// Where status, login and logout are asked for.
+    pub control: Control,
     /// Whether a login may open a browser.
     pub open_browser: bool,
     /// The file with the key for saved logins.
@@ -31,13 +33,26 @@ pub struct Settings {
     pub upstreams: Vec<Upstream>,
 }
 
-/// The listening address.
+/// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
     /// An address, or a name yet to be resolved.
     pub host: Host,
     /// The TCP port; 0 takes any free one.
     pub port: u16,
+    /// Unix sockets beside it: absolute paths that fit into an address.
+    pub unix: Vec<PathBuf>,
+    /// The mode of their files.
+    pub unix_mode: u32,
+}
+
+/// The control socket.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Control {
+    /// Where a daemon listens when systemd passes no socket for it; `None`: nowhere.
+    pub socket: Option<PathBuf>,
+    /// Where a command looks for a running daemon, in this order.
+    pub sought: Vec<PathBuf>,
 }
 
 /// One upstream.
@@ -54,6 +69,13 @@ pub struct Upstream {
 pub enum Auth {
     /// A login at Alibaba Cloud, with the vendor's settings for this upstream.
     AlibabaOauth(Box<AlibabaSettings>),
+    /// Tokens that API credentials are exchanged for, without a person.
+    AccessKey {
+        /// The vendor's settings for this upstream.
+        alibaba: Box<AlibabaSettings>,
+        /// What is asked for.
+        token: AccessTokenSettings,
+    },
     /// A source of tokens that needs no person.
     Source(TokenSource),
 }

@@ -1,6 +1,7 @@
 //! The whole way, from files, variables and flags to settings or problems.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,8 +11,12 @@ use crate::config::problem::Place;
 use crate::config::settings::{Auth, Upstream};
 use crate::config::text::Flags;
 use crate::config::{Inputs, Loaded, load};
+use crate::model::client::ClientName;
 use crate::net::settings::Settings as NetSettings;
-use crate::proxy::policy::ServerRule;
+use crate::policy::client::{Access, Client, Clients, Criteria, Others, UnitPattern};
+use crate::policy::grant::Grant;
+use crate::policy::pattern::{Pattern, Patterns};
+use crate::policy::servers::{ServerRule, ServerRules};
 use crate::proxy::settings::Settings as ProxySettings;
 
 /// A directory with a main file and, by name, files of `conf.d`.
@@ -59,23 +64,56 @@ impl Machine {
     }
 }
 
+const SYSTEM_SOCKET: &str = "/run/mcp-proxy/control.sock";
+
+#[test]
+fn the_control_socket_is_sought_where_a_daemon_of_this_user_or_the_systems_has_it() {
+    let own = "/run/user/1000/mcp-proxy/control.sock";
+    let control = |variables: &[(&str, &str)], uid: u32, file: &str| {
+        let machine = Machine::new().file("main.toml", file);
+        let mut machine = variables.iter().fold(machine, |machine, (name, value)| machine.variable(name, value));
+        machine.inputs.uid = uid;
+        let control = machine.loads().settings.control;
+        let text = |path: &std::path::PathBuf| path.display().to_string();
+        (control.socket.as_ref().map(text), control.sought.iter().map(text).collect::<Vec<_>>())
+    };
+    let found = |socket: &str, sought: &[&str]| {
+        (Some(socket.to_owned()), sought.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>())
+    };
+    let xdg = ("XDG_RUNTIME_DIR", "/run/user/1000");
+    assert_eq!(control(&[xdg], 1000, ""), found(own, &[own, SYSTEM_SOCKET]));
+    assert_eq!(control(&[xdg], 0, ""), found(SYSTEM_SOCKET, &[SYSTEM_SOCKET]));
+    // The system's daemon is not root; systemd says where its directory is.
+    let passed = ("RUNTIME_DIRECTORY", "/run/mcp-proxy:/run/other");
+    assert_eq!(control(&[passed], 990, ""), found(SYSTEM_SOCKET, &[SYSTEM_SOCKET]));
+    // A named one is the only one.
+    assert_eq!(control(&[xdg], 1000, "[control]\nsocket = \"/x\"\n"), found("/x", &["/x"]));
+    assert_eq!(control(&[xdg], 0, "[control]\nsocket = \"off\"\n"), (None, Vec::new()));
+}
+
 #[test]
 fn with_nothing_set_the_defaults_hold() {
     let loaded = Machine::new().loads();
     let settings = &loaded.settings;
     assert_eq!((settings.listen.host.to_string().as_str(), settings.listen.port), ("127.0.0.1", 8088));
     assert!(settings.open_browser);
+    let control = &settings.control;
+    assert_eq!((control.socket.as_deref(), control.sought.as_slice()), (None, [SYSTEM_SOCKET.into()].as_slice()));
     assert_eq!(settings.log.level, "info");
     assert_eq!(settings.state_dir, Path::new("/home/a/.local/state/mcp-proxy"));
     assert_eq!(settings.net, NetSettings::default());
     let proxy = ProxySettings {
+        clients: Clients::default(),
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
         header_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(120),
         max_connections: 10_000,
+        request_body_limit: Some(256 << 20),
         replay_limit: 1 << 20,
         first_byte_timeout: Some(Duration::from_secs(120)),
         token_wait: Duration::from_secs(10),
+        sse_keep_alive: None,
         drain_timeout: Duration::from_secs(10),
     };
     assert_eq!(settings.proxy, proxy);
@@ -255,7 +293,7 @@ fn an_upstream_says_what_it_lacks() {
         "main.toml:5:7: upstream.b.url: is an integer",
         "main.toml:6:9: upstream.b.mount: \"b\" does not begin with /",
         "main.toml:9:7: upstream.c.url: \"http://gw.example\" would carry the credential over the network unencrypted",
-        "main.toml:11:8: upstream.c.auth: \"static\" is not a kind of login; legal: alibaba-oauth, token-file, token-command",
+        "main.toml:11:8: upstream.c.auth: \"static\" is not a kind of login; legal: alibaba-oauth, access-key, token-file, token-command",
         "main.toml:20:9: upstream.e.mount: \"/\" is the mount of the upstream d as well",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
@@ -282,6 +320,36 @@ fn the_vendor_asks_the_gateway_where_the_traffic_goes() {
     let upstreams = machine.loads().settings.upstreams;
     assert_eq!(upstreams[0].proxy.origin.to_string(), "https://openapi-mcp.ap-southeast-1.aliyuncs.com");
     assert_eq!(endpoints(&upstreams[0]).signin.as_str(), "https://signin.alibabacloud.com/");
+}
+
+#[test]
+fn traffic_goes_through_the_network_that_is_asked_for() {
+    const INTL: &str = "https://openapi-mcp-intl.vpc-proxy.aliyuncs.com";
+    for (text, origin, gateway) in [
+        (
+            "network = \"vpc\"\n",
+            "https://openapi-mcp-cn.vpc-proxy.aliyuncs.com",
+            "https://openapi-mcp.cn-hangzhou.aliyuncs.com/",
+        ),
+        ("region_type = \"INTL\"\nnetwork = \"vpc\"\n", INTL, "https://openapi-mcp.ap-southeast-1.aliyuncs.com/"),
+        (
+            "network = \"vpc\"\n[[upstream]]\nname = \"alibaba\"\nurl = \"gw.example\"\n",
+            "https://gw.example",
+            "https://gw.example/",
+        ),
+        (
+            "[[upstream]]\nname = \"alibaba\"\nurl = \"openapi-mcp-intl.vpc-proxy.aliyuncs.com\"\n",
+            INTL,
+            "https://openapi-mcp.ap-southeast-1.aliyuncs.com/",
+        ),
+    ] {
+        let upstreams = Machine::new().file("main.toml", &format!("[alibaba]\n{text}")).loads().settings.upstreams;
+        assert_eq!(upstreams[0].proxy.origin.to_string(), origin, "{text}");
+        assert_eq!(endpoints(&upstreams[0]).gateway.as_str(), gateway, "{text}");
+    }
+    let found = Machine::new().file("main.toml", "[alibaba]\nnetwork = \"VPC\"\n").fails();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("main.toml:2:11: alibaba.network: \"VPC\" is not a network"), "{found:?}");
 }
 
 #[test]
@@ -449,4 +517,95 @@ fn keys_of_another_kind_of_login_are_a_slip() {
     }
     let found = source(file, None).unwrap_err();
     assert!(found[0].contains("auth = \"alibaba-oauth\""), "it is the default: {found:?}");
+}
+
+#[test]
+fn what_a_client_may_do_is_read_and_every_slip_is_named() {
+    let machine = Machine::new().file(
+        "main.toml",
+        "[[client]]\nname = \"a\"\nallowed_servers = [\"/x\"]\nblocked_methods = [\"resources/*\"]\n\
+         allowed_tools = [\"Describe*\"]\nread_only = true\nrequests_per_minute = 60\nconcurrent_requests = 4\n\
+         request_body = \"1KiB\"\nlog_argument_names = true\n[[client]]\nname = \"b\"\n",
+    );
+    let clients = machine.loads().settings.proxy.clients;
+    let pattern = |text: &str| vec![Pattern::parse(text).unwrap()];
+    let grant = Grant {
+        servers: ServerRules { allowed: vec![ServerRule::parse("/x").unwrap()], blocked: vec![] },
+        methods: Patterns { allowed: vec![], blocked: pattern("resources/*") },
+        tools: Patterns { allowed: pattern("Describe*"), blocked: vec![] },
+        read_only: true,
+        requests_per_minute: NonZeroU32::new(60),
+        concurrent_requests: NonZeroU32::new(4),
+        request_body_limit: Some(1024),
+        log_argument_names: true,
+    };
+    let client =
+        |name: &str, grant| Client { name: ClientName::parse(name).unwrap(), criteria: Criteria::default(), grant };
+    assert_eq!(clients, Clients::new(vec![client("a", grant), client("b", Grant::default())], Access::default()));
+    let machine = Machine::new().file(
+        "main.toml",
+        "[[client]]\nname = \"a\"\nallowed_methods = [\"\"]\nblocked_tools = [\" x\"]\nrequests_per_minute = 0\n\
+         concurrent_requests = -1\nrequest_body = \"0\"\nread_only = \"yes\"\n",
+    );
+    assert_eq!(
+        machine.fails(),
+        [
+            "main.toml:3:19: client.a.allowed_methods: \"\" is no name; \"*\" in one stands for any characters",
+            "main.toml:4:17: client.a.blocked_tools: \" x\" is no name; \"*\" in one stands for any characters",
+            "main.toml:5:23: client.a.requests_per_minute: 0 is out of range; legal: 1 or more; leave it out for no limit",
+            "main.toml:6:23: client.a.concurrent_requests: -1 is out of range; legal: 1 or more; leave it out for no limit",
+            "main.toml:7:16: client.a.request_body: must be more than 0; leave it out for no limit of its own",
+            "main.toml:8:13: client.a.read_only: is a string, but must be true or false; legal: true or false",
+        ]
+    );
+}
+
+#[test]
+fn clients_are_known_as_the_configuration_says() {
+    let loaded = Machine::new()
+        .file(
+            "main.toml",
+            "[access]\nothers = \"nobody\"\ncontainers = false\n[[client]]\nname = \"b\"\nusers = [\"root\", \"1000\"]\n\
+             groups = [\"root\"]\nunits = [\"docker-*.scope\", \"root:a@1.service\"]\n\
+             addresses = [\"10.1.0.0/16\", \"::1\", \"::ffff:10.0.0.1\"]\nkey = true\n[[client]]\nname = \"a\"\n",
+        )
+        .file("conf.d/more.toml", "[[client]]\nname = \"a\"\nkey = true\n")
+        .loads();
+    let clients = loaded.settings.proxy.clients;
+    assert_eq!(clients.access, Access { others: Others::Nobody, containers: false });
+    let names: Vec<&str> = clients.in_order().map(|client| client.name.as_str()).collect();
+    assert_eq!(names, ["b", "a"]);
+    let unit = |manager, name: &str| UnitPattern { manager, name: name.to_owned() };
+    let expected = Criteria {
+        users: Some([0, 1000].into()),
+        members: Some([0].into()),
+        units: Some(vec![unit(None, "docker-*.scope"), unit(Some(0), "a@1.service")]),
+        addresses: Some(["10.1.0.0/16", "::1/128", "10.0.0.1/32"].map(|text| text.parse().unwrap()).into()),
+        key: true,
+    };
+    assert_eq!(clients.named("b").unwrap().criteria, expected);
+    assert_eq!(clients.named("a").unwrap().criteria, Criteria { key: true, ..Criteria::default() });
+    assert!(clients.ask_for_the_unit());
+}
+
+#[test]
+fn a_client_that_fits_nobody_by_a_slip_is_a_problem() {
+    for (line, says) in [
+        ("users = []", "is empty, and so fits nobody"),
+        ("users = [\"no-such-user\"]", "there is no user \"no-such-user\" on this host"),
+        ("users = [\"nobody\"]", "cannot be told from others"),
+        ("groups = [\"no-such-group\"]", "there is no group \"no-such-group\" on this host"),
+        ("units = [\"dify\"]", "is not the name of a unit"),
+        ("units = [\"a/b.service\"]", "is not the name of a unit"),
+        ("units = [\"no-such-user:a.service\"]", "there is no user"),
+        ("addresses = [\"localhost\"]", "is neither an address nor a network"),
+        ("addresses = [\"10.1.2.3/16\"]", "names an address within a network; write 10.1.0.0/16"),
+        ("key = \"yes\"", "must be true or false"),
+    ] {
+        let problems = Machine::new().file("main.toml", &format!("[[client]]\nname = \"a\"\n{line}\n")).fails();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with("main.toml:3:") && problems[0].contains(says), "{line}: {problems:?}");
+    }
+    let problems = Machine::new().file("main.toml", "[access]\nothers = \"all\"\n").fails();
+    assert!(problems[0].contains("owner, nobody and anyone"), "{problems:?}");
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use figment::value::Value;
 
 use crate::config::keys::{self, Key, Kind, OWN_VARIABLES};
-use crate::config::layer::Layer;
+use crate::config::layer::{LISTS, Layer, entry_of};
 use crate::config::problem::{Fault, Place, Problem};
 use crate::model::upstream::UpstreamName;
 
@@ -92,21 +92,21 @@ pub(crate) fn variables(environment: &[(OsString, OsString)]) -> (Layer, Vec<Pro
 
 fn path_of(variable: &str) -> String {
     let path = variable.strip_prefix(VARIABLE_PREFIX).unwrap_or(variable).to_ascii_lowercase().replace("__", ".");
-    match path.strip_prefix("upstream.").and_then(|rest| rest.split_once('.')) {
-        // A variable cannot have a dash in its name, and an upstream cannot have an underscore.
-        Some((name, key)) => format!("upstream.{}.{key}", name.replace('_', "-")),
+    match entry_of(&path) {
+        // A variable cannot have a dash in its name, and an upstream or a client cannot have an underscore.
+        Some((_, name)) => path.replacen(name, &name.replace('_', "-"), 1),
         None => path,
     }
 }
 
 /// Sets one value; `path` may be anything.
 fn set(layer: &mut Layer, problems: &mut Vec<Problem>, path: &str, text: &str, place: Place) {
-    let upstream = path.strip_prefix("upstream.").and_then(|rest| rest.split_once('.'));
-    let known = upstream.map_or_else(|| path.to_owned(), |(_, key)| format!("upstream.{key}"));
+    let entry = entry_of(path);
+    let known = entry.map_or_else(|| path.to_owned(), |(_, name)| path.replacen(&format!(".{name}."), ".", 1));
     // The name is in the path already; and `upstream.url` alone does not say whose.
-    let settable = match upstream {
-        Some((name, key)) => key != "name" && UpstreamName::parse(name).is_some(),
-        None => !path.starts_with("upstream."),
+    let settable = match entry {
+        Some((_, name)) => !known.ends_with(".name") && UpstreamName::parse(name).is_some(),
+        None => !LISTS.iter().any(|list| path.strip_prefix(list).is_some_and(|rest| rest.starts_with('.'))),
     };
     let Some(key) = keys::find(&known).filter(|_| settable) else {
         problems.push(Problem::new(place, path, unknown(&known)));
@@ -114,8 +114,8 @@ fn set(layer: &mut Layer, problems: &mut Vec<Problem>, path: &str, text: &str, p
     };
     match typed(key, text) {
         Ok(value) => {
-            if let Some((name, _)) = upstream {
-                layer.set(format!("upstream.{name}.name"), name, Place::BuiltIn);
+            if let Some((list, name)) = entry {
+                layer.set(format!("{list}.{name}.name"), name, Place::BuiltIn);
             }
             layer.set(path, value, place);
         }
@@ -127,12 +127,14 @@ fn unknown(known: &str) -> Fault {
     if keys::looks_secret(known) {
         return Fault::new("unknown key, and it looks like a secret").hint(keys::SECRETS_GO);
     }
-    let hint = if keys::find(known).is_some() {
-        format!(
-            "an upstream's key is set by {VARIABLE_PREFIX}UPSTREAM__<NAME>__<KEY>; the name itself cannot be changed"
-        )
-    } else {
-        keys::suggestion(known)
+    let hint = match known.split_once('.').filter(|_| keys::find(known).is_some()) {
+        Some((list, _)) => {
+            let (article, upper) = (if list == "upstream" { "an" } else { "a" }, list.to_uppercase());
+            format!(
+                "{article} {list}'s key is set by {VARIABLE_PREFIX}{upper}__<NAME>__<KEY>; the name itself cannot be changed"
+            )
+        }
+        None => keys::suggestion(known),
     };
     Fault::new("unknown key").hint(hint)
 }

@@ -1,17 +1,19 @@
 //! From text to one legal value: each function either returns it or says what is wrong with the text.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::{Host, Url};
 
 use crate::alibaba::settings;
-use crate::alibaba::site::Site;
+use crate::alibaba::site::{Network, Site, UnknownNetwork};
 use crate::config::problem::Fault;
 use crate::config::units;
 use crate::model::upstream::Origin;
-use crate::proxy::policy::ServerRule;
+use crate::policy::pattern::Pattern;
+use crate::policy::servers::ServerRule;
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
@@ -61,6 +63,11 @@ pub(crate) fn limit(text: &str) -> Result<Option<Duration>, Fault> {
     units::duration(text).map(|duration| (!duration.is_zero()).then_some(duration))
 }
 
+/// A size; zero stands for no limit.
+pub(crate) fn size_limit(text: &str) -> Result<Option<u64>, Fault> {
+    units::size(text).map(|bytes| (bytes > 0).then_some(bytes as u64))
+}
+
 /// Levels, or `target=level`, separated by commas.
 ///
 /// The logging library would take a misspelt level for the name of a target and log nothing but it.
@@ -94,10 +101,15 @@ pub(crate) fn site(text: &str) -> Result<Site, Fault> {
     text.parse().map_err(|_| Fault::new(format!("invalid region type: {text:?}")).hint("must be CN or INTL"))
 }
 
+pub(crate) fn network(text: &str) -> Result<Network, Fault> {
+    text.parse().map_err(|error: UnknownNetwork| Fault::new(error.to_string()))
+}
+
 /// What supplies a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Auth {
     AlibabaOauth,
+    AccessKey,
     TokenFile,
     TokenCommand,
 }
@@ -107,6 +119,7 @@ impl Auth {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::AlibabaOauth => "alibaba-oauth",
+            Self::AccessKey => "access-key",
             Self::TokenFile => "token-file",
             Self::TokenCommand => "token-command",
         }
@@ -116,10 +129,11 @@ impl Auth {
 pub(crate) fn auth(text: &str) -> Result<Auth, Fault> {
     match text {
         "alibaba-oauth" => Ok(Auth::AlibabaOauth),
+        "access-key" => Ok(Auth::AccessKey),
         "token-file" => Ok(Auth::TokenFile),
         "token-command" => Ok(Auth::TokenCommand),
         _ => Err(Fault::new(format!("{text:?} is not a kind of login"))
-            .hint("legal: alibaba-oauth, token-file, token-command")),
+            .hint("legal: alibaba-oauth, access-key, token-file, token-command")),
     }
 }
 
@@ -150,6 +164,33 @@ pub(crate) fn scope(text: &str) -> Result<String, Fault> {
     settings::parse_scope(text).map_err(Fault::new)
 }
 
+pub(crate) fn client_id(text: &str) -> Result<String, Fault> {
+    settings::parse_client_id(text).map_err(Fault::new)
+}
+
+pub(crate) fn safety_rules(text: &str) -> Result<String, Fault> {
+    settings::parse_safety_rules(text)
+        .map_err(|why| Fault::new(why).hint("for example \"ecs:describe-*=allow,*=deny\""))
+}
+
+/// Names of tools.
+pub(crate) fn tools(names: &[String]) -> Result<Vec<String>, Fault> {
+    names.iter().map(|text| name(text)).collect()
+}
+
+/// The boundary of a token: JSON, or the path of a file with it.
+pub(crate) fn boundary(text: &str, home: Option<&Path>) -> Result<String, Fault> {
+    let hint = "for example '{\"Version\": \"1\", \"Statement\": [{\"Effect\": \"Deny\", \"Action\": \"ram:*\", \
+                \"Resource\": \"*\"}]}'";
+    if text.trim_start().starts_with('{') {
+        return settings::parse_boundary(text).map_err(|why| Fault::new(why).hint(hint));
+    }
+    let path = path(text, home)?;
+    let read = std::fs::read_to_string(&path)
+        .map_err(|error| Fault::new(format!("cannot read {}: {error}", path.display())))?;
+    settings::parse_boundary(&read).map_err(|why| Fault::new(format!("{}: {why}", path.display())).hint(hint))
+}
+
 /// An absolute path, or one below the home directory.
 pub(crate) fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, Fault> {
     if let Some(rest) = text.strip_prefix("~/") {
@@ -162,6 +203,41 @@ pub(crate) fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, Fault> {
     }
     // A daemon's working directory is nobody's intention.
     Err(Fault::new(format!("{text:?} is not an absolute path")).hint("begin it with / or ~/"))
+}
+
+/// The longest path of a Unix socket, in bytes: it ends with a zero in the 108 of its address (unix(7)).
+const LONGEST_SOCKET: usize = 107;
+
+/// The path of a Unix socket; `None` for none.
+pub(crate) fn socket(text: &str, home: Option<&Path>) -> Result<Option<PathBuf>, Fault> {
+    if text.is_empty() || text == "off" { Ok(None) } else { socket_path(text, home).map(Some) }
+}
+
+fn socket_path(text: &str, home: Option<&Path>) -> Result<PathBuf, Fault> {
+    let path = path(text, home)?;
+    if path.as_os_str().len() > LONGEST_SOCKET {
+        return Err(Fault::new(format!("{text:?} is too long for a socket"))
+            .hint(format!("the whole path may have {LONGEST_SOCKET} bytes")));
+    }
+    Ok(path)
+}
+
+/// Paths of Unix sockets, each once.
+pub(crate) fn socket_paths(items: &[String], home: Option<&Path>) -> Result<Vec<PathBuf>, Fault> {
+    let paths = each(items, |item| socket_path(item, home))?;
+    match paths.iter().enumerate().find(|(at, path)| paths[..*at].contains(path)) {
+        Some((_, twice)) => Err(Fault::new(format!("{:?} stands there twice", twice.display()))),
+        None => Ok(paths),
+    }
+}
+
+/// The mode of a file, in octal digits.
+pub(crate) fn mode(text: &str) -> Result<u32, Fault> {
+    let octal = (3..=4).contains(&text.len()) && text.chars().all(|c| c.is_digit(8));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
+    mode.ok_or_else(|| {
+        Fault::new(format!("{text:?} is not the mode of a file")).hint("for example \"0600\" or \"0660\"")
+    })
 }
 
 /// A path, or the name of a systemd credential (systemd.exec(5), "Credentials").
@@ -225,6 +301,23 @@ pub(crate) fn servers(items: &[String]) -> Result<Vec<ServerRule>, Fault> {
         }
         ServerRule::parse(item).map_err(Fault::new)
     })
+}
+
+/// Names of methods or tools, or patterns for them.
+pub(crate) fn patterns(items: &[String]) -> Result<Vec<Pattern>, Fault> {
+    each(items, |item| Pattern::parse(item).map_err(Fault::new))
+}
+
+/// How many of something: at least one.
+pub(crate) fn many(number: i64) -> Result<NonZeroU32, Fault> {
+    let fault = || Fault::new(format!("{number} is out of range")).hint("legal: 1 or more; leave it out for no limit");
+    u32::try_from(number).ok().and_then(NonZeroU32::new).ok_or_else(fault)
+}
+
+/// A size that is not zero.
+pub(crate) fn some_size(text: &str) -> Result<u64, Fault> {
+    let fault = || Fault::new("must be more than 0").hint("leave it out for no limit of its own");
+    size_limit(text)?.ok_or_else(fault)
 }
 
 /// Host names and addresses under which clients may call; an IPv6 address without its brackets.
@@ -310,7 +403,7 @@ mod tests {
         assert_eq!(fault, Fault::new("invalid region type: \"cn\"").hint("must be CN or INTL"));
         assert_eq!(
             auth("static").unwrap_err().hint.as_deref(),
-            Some("legal: alibaba-oauth, token-file, token-command")
+            Some("legal: alibaba-oauth, access-key, token-file, token-command")
         );
     }
 
@@ -321,6 +414,23 @@ mod tests {
         assert_eq!(path("/x", None), Ok("/x".into()));
         assert!(path("~/x", None).is_err());
         all_wrong(|text| path(text, Some(home)), &["", "x", "./x", "~x", "/a\0b"]);
+    }
+
+    #[test]
+    fn sockets() {
+        let home = Some(Path::new("/home/a"));
+        assert_eq!(
+            socket_paths(&list(&["/run/x.sock", "~/y"]), home),
+            Ok(vec!["/run/x.sock".into(), "/home/a/y".into()])
+        );
+        for bad in [&["x.sock"][..], &["/x", "/x"], &[&format!("/{}", "x".repeat(107))]] {
+            assert!(socket_paths(&list(bad), home).is_err(), "{bad:?}");
+        }
+        assert_eq!((mode("0600"), mode("666")), (Ok(0o600), Ok(0o666)));
+        all_wrong(mode, &["", "6", "0800", "1777", "+600", "-600", "rw", "00600"]);
+        assert_eq!(socket("~/x.sock", home), Ok(Some("/home/a/x.sock".into())));
+        assert_eq!((socket("", None), socket("off", None)), (Ok(None), Ok(None)));
+        all_wrong(|text| socket(text, None), &["x", "on", "~/x", &format!("/{}", "a".repeat(107))]);
     }
 
     #[test]
@@ -349,7 +459,7 @@ mod tests {
         assert!(name(" ").is_err() && name("a\nb").is_err() && name("my app").is_ok());
         assert!(app_name("a b").is_err() && app_name("my-app").is_ok());
         assert!(some_time("0").is_err());
-        assert_eq!(limit("0"), Ok(None));
+        assert_eq!((limit("0"), size_limit("0"), size_limit("1KiB")), (Ok(None), Ok(None), Ok(Some(1024))));
     }
 
     fn list(items: &[&str]) -> Vec<String> {

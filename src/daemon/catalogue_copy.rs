@@ -17,22 +17,24 @@ struct Entry {
     description: String,
     mcp_path: Option<String>,
     sse_path: Option<String>,
+    #[serde(default)]
+    out_of_reach: Option<String>,
 }
 
 pub(super) fn read(file: &Path) -> Arc<[McpServer]> {
     let entries: Vec<Entry> =
         std::fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     let server = |entry: Entry| {
-        let Entry { id, name, description, mcp_path, sse_path } = entry;
-        McpServer { id, name, description, mcp_path, sse_path }
+        let Entry { id, name, description, mcp_path, sse_path, out_of_reach } = entry;
+        McpServer { id, name, description, mcp_path, sse_path, out_of_reach }
     };
     entries.into_iter().map(server).collect()
 }
 
 pub(super) fn write(file: &Path, servers: &[McpServer]) -> io::Result<()> {
     let entry = |server: &McpServer| {
-        let McpServer { id, name, description, mcp_path, sse_path } = server.clone();
-        Entry { id, name, description, mcp_path, sse_path }
+        let McpServer { id, name, description, mcp_path, sse_path, out_of_reach } = server.clone();
+        Entry { id, name, description, mcp_path, sse_path, out_of_reach }
     };
     let text = serde_json::to_vec_pretty(&servers.iter().map(entry).collect::<Vec<_>>())?;
     let new = file.with_extension("new");
@@ -59,6 +61,7 @@ mod tests {
             description: String::new(),
             mcp_path: Some("/x/mcp".into()),
             sse_path: None,
+            out_of_reach: None,
         };
         write(&file, std::slice::from_ref(&server)).unwrap();
         assert_eq!(read(&file).as_ref(), [server]);

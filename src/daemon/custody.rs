@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::alibaba::settings::Settings as AlibabaSettings;
 use crate::auth::credential::Expected;
-use crate::auth::revocation::{RevocationEndpoint, RevocationError};
-use crate::auth::store::{Busy, KeyError, LoadError, Protection, ResealError, SaveError, SealKey, Store};
+use crate::auth::revocation::RevocationEndpoint;
+use crate::auth::sign_out::{SignOutError, sign_out};
+use crate::auth::store::{Busy, KeyError, Protection, ResealError, SealKey, Store};
 use crate::config::settings::{Auth, Settings};
 use crate::daemon::Environment;
 use crate::model::upstream::UpstreamName;
@@ -108,23 +109,6 @@ pub enum RotateError {
     Reseal(#[from] ResealError),
 }
 
-/// Why a login was not removed.
-#[derive(Debug, thiserror::Error)]
-pub enum RemoveError {
-    /// It is in use.
-    #[error(transparent)]
-    Busy(#[from] Busy),
-    /// The token to be revoked cannot be read.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The server did not revoke it.
-    #[error(transparent)]
-    Revocation(#[from] RevocationError),
-    /// A step of the removal failed.
-    #[error(transparent)]
-    Remove(#[from] SaveError),
-}
-
 impl Kept {
     /// Encrypts the login with `key`; safe to interrupt and to repeat.
     ///
@@ -143,17 +127,14 @@ impl Kept {
     ///
     /// # Errors
     /// When it is there still; with `revoke` also when the server did not revoke it.
-    pub async fn remove(&self, revoke: Option<&ApiClient>) -> Result<bool, RemoveError> {
-        let _lock = self.store.lock().await?;
-        if let Some(api) = revoke
-            && let Some(credential) = self.store.load()?
-        {
-            let endpoint = RevocationEndpoint::new(api.clone(), self.alibaba.endpoints.revocation());
-            let grant = &credential.grant;
-            let token = grant.refresh_token.as_ref().unwrap_or(&grant.access_token);
-            endpoint.revoke(&credential.binding.client_id, token).await?;
-        }
-        Ok(self.store.remove()?)
+    pub async fn remove(&self, revoke: Option<&ApiClient>) -> Result<bool, SignOutError> {
+        let endpoint = revoke.map(|api| self.revocation(api));
+        sign_out(&self.store, None, endpoint.as_ref()).await
+    }
+
+    /// Where the grant is ended at the server.
+    pub(super) fn revocation(&self, api: &ApiClient) -> RevocationEndpoint {
+        RevocationEndpoint::new(api.clone(), self.alibaba.endpoints.revocation())
     }
 }
 

@@ -1,6 +1,10 @@
-//! Resource limits of the process (getrlimit(2)): files that may be open, and core dumps.
+//! What the process takes from itself and from others: open files, core dumps, who may look into its memory, and the mode
+//! of files that it makes.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::OnceLock;
+
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask};
 
 /// Raises the soft limit of open files to the hard one. Shells give a soft limit of 1,024, which is enough for five
 /// hundred streams, since each needs two; nothing here uses `select`, for whose sake it is so low.
@@ -20,6 +24,32 @@ pub fn raise_open_files() {
 pub fn write_no_core_files() {
     // Lowering a limit is always allowed.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// Lets no other process of the same user look into the memory (`PR_SET_DUMPABLE`, prctl(2)): no debugger, no
+/// `/proc/PID/mem`, and no core dump either where one is piped to a program. Programs that we start are as usual.
+pub fn keep_memory_private() {
+    // The kernel refuses unknown values only.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// The umask that the program was started with.
+static GIVEN_UMASK: OnceLock<Mode> = OnceLock::new();
+
+/// Makes files for nobody but the owner from now on, whatever is forgotten where they are made. Sockets have the mode
+/// that is configured all the same.
+pub fn make_private_files() {
+    GIVEN_UMASK.get_or_init(|| umask(Mode::RWXG | Mode::RWXO));
+}
+
+/// Starts a program of the person's own, which makes files as that person's programs do. Files that we make say their
+/// mode themselves, so none gets wider in this moment.
+pub fn with_given_umask<T>(start: impl FnOnce() -> T) -> T {
+    let Some(given) = GIVEN_UMASK.get() else { return start() };
+    let own = umask(*given);
+    let started = start();
+    umask(own);
+    started
 }
 
 #[cfg(test)]

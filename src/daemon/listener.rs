@@ -1,13 +1,21 @@
-//! The listening socket, bound by ourselves, and the redirect URI that leads to it.
+//! The listening sockets, bound by ourselves, and the redirect URI that leads to them.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
-use tokio::net::TcpListener;
+use rustix::net::sockopt::set_ipv6_v6only;
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use url::Host;
 
 use crate::config::settings::Listen;
+use crate::daemon::inherited::Socket;
 use crate::daemon::port_holder;
+use crate::daemon::unix_socket;
+use crate::net::listener::Listener;
+
+/// How many connections may wait to be accepted; the kernel allows at most `net.core.somaxconn`, 4,096 by default.
+pub(super) const BACKLOG: i32 = 4096;
 
 /// The address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +47,36 @@ pub enum BindError {
         /// What the resolver says.
         reason: String,
     },
+    /// Somebody listens on that Unix socket.
+    #[error(
+        "cannot listen on {}: the socket is in use{}. Stop that program, or choose another path (listen.unix)",
+        path.display(),
+        by(holder)
+    )]
+    SocketInUse {
+        /// The path.
+        path: PathBuf,
+        /// Who listens, when it can be found out.
+        holder: Option<String>,
+    },
+    /// Something else than a socket has that path.
+    #[error(
+        "cannot listen on {}: there is a file that is no socket, and it is left alone. Remove it, or choose another \
+         path (listen.unix)",
+        path.display()
+    )]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The system refuses that Unix socket.
+    #[error("cannot listen on {}: {source}. {}", path.display(), remedy_at(source))]
+    SocketRefused {
+        /// The path.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
 }
 
 fn by(holder: &Option<String>) -> String {
@@ -55,13 +93,54 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Binds the address of the settings.
+fn remedy_at(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "Its directory must be there (RuntimeDirectory= of the unit makes one); see listen.unix"
+        }
+        io::ErrorKind::PermissionDenied => "The daemon's user needs write access to its directory; see listen.unix",
+        _ => "See listen.unix",
+    }
+}
+
+/// Binds everything that the settings name: the port first, then the Unix sockets.
+pub(super) async fn bind_all(listen: &Listen) -> Result<Vec<Listener>, BindError> {
+    let mut listeners = vec![Listener::Tcp(bind(listen).await?)];
+    for path in &listen.unix {
+        listeners.push(unix_socket::listen_at(path, listen.unix_mode).await?);
+    }
+    Ok(listeners)
+}
+
+/// Takes over what the service manager has bound.
+pub(super) fn adopt(sockets: Vec<Socket>) -> io::Result<Vec<Listener>> {
+    let adopt = |socket| match socket {
+        Socket::Tcp(listener) => TcpListener::from_std(listener).map(Listener::Tcp),
+        // Its file is the service manager's.
+        Socket::Unix(listener) => UnixListener::from_std(listener).map(|listener| Listener::Unix(listener, None)),
+    };
+    sockets.into_iter().map(adopt).collect()
+}
+
+/// Binds the port of the settings.
 pub(super) async fn bind(listen: &Listen) -> Result<TcpListener, BindError> {
     let address = resolve(listen).await?;
-    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+    bind_address(address).map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { address, holder: port_holder::find(address) },
         _ => BindError::Refused { address, source },
     })
+}
+
+fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for the connections of the last run to be forgotten.
+    socket.set_reuseaddr(true)?;
+    if address.is_ipv6() {
+        // All IPv6 addresses are all addresses, whatever net.ipv6.bindv6only says.
+        set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG.unsigned_abs())
 }
 
 async fn resolve(listen: &Listen) -> Result<SocketAddr, BindError> {
@@ -88,12 +167,25 @@ pub(super) fn redirect_uri(listen: &Listen, bound: Option<SocketAddr>) -> String
     format!("http://{host}:{port}/callback")
 }
 
+/// The address as a client on this machine reaches it.
+pub fn from_here(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn listen(host: &str) -> Listen {
-        Listen { host: Host::parse(host).unwrap(), port: 8088 }
+        listen_on(host, 8088)
+    }
+
+    fn listen_on(host: &str, port: u16) -> Listen {
+        Listen { host: Host::parse(host).unwrap(), port, unix: Vec::new(), unix_mode: 0o600 }
     }
 
     #[test]
@@ -114,14 +206,14 @@ mod tests {
     async fn b8_a_port_in_use_is_named_with_who_holds_it() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let error = bind(&Listen { host: Host::parse("127.0.0.1").unwrap(), port }).await.unwrap_err().to_string();
+        let error = bind(&listen_on("127.0.0.1", port)).await.unwrap_err().to_string();
         assert!(error.contains(&format!("127.0.0.1:{port}")), "{error}");
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     }
 
     #[tokio::test]
     async fn an_address_of_another_machine_is_refused_with_a_remedy() {
-        let error = bind(&Listen { host: Host::parse("192.0.2.1").unwrap(), port: 0 }).await.unwrap_err().to_string();
+        let error = bind(&listen_on("192.0.2.1", 0)).await.unwrap_err().to_string();
         assert!(error.contains("does not have the address"), "{error}");
     }
 }

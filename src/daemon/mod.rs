@@ -2,41 +2,71 @@
 //!
 //! [`Daemon::start`] binds and wires, and touches no network; [`Daemon::run`] serves until it is told to stop.
 
-mod catalogue;
+pub mod catalogue;
 mod catalogue_copy;
+pub mod confine;
+pub mod control;
 pub mod custody;
+mod headline;
 pub mod import;
+pub mod incident;
+pub mod inherited;
+pub mod ledger;
 pub mod limits;
-mod listener;
+pub mod listener;
+mod mint;
 pub mod neighbour;
+mod notify;
+pub mod obstacle;
 mod port_holder;
+mod registrar;
+
+pub mod reload;
+pub mod report;
+mod run;
 pub mod sign_in;
 pub mod signals;
+mod unix_socket;
+mod watchdog;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use url::Host;
 
+use self::catalogue::Catalogue;
 pub use self::catalogue::Listing;
 pub use self::listener::BindError;
 use crate::auth::flow::Desk;
-use crate::config::settings::Settings;
-use crate::daemon::custody::GivenKeyError;
+use crate::auth::keeper::Keeper;
+use crate::config::settings::{Listen, Settings};
+use crate::daemon::control::{Control, Shelf, Waiting};
+use crate::daemon::custody::{GivenKeyError, Kept};
+use crate::daemon::headline::Headline;
+use crate::daemon::incident::Incident;
+use crate::daemon::inherited::{Inherited, Socket};
+use crate::daemon::ledger::Ledger;
+use crate::daemon::registrar::Registrar;
+use crate::daemon::reload::{Reload, Source};
 use crate::daemon::sign_in::SignIn;
 use crate::daemon::wire::Wiring;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::net::api_client::ApiClient;
+use crate::net::listener::{Address, Listener};
+use crate::net::owner::Finder;
 use crate::net::tls::TlsError;
+use crate::observe::audit::Audit;
 use crate::observe::health::Health;
+use crate::observe::pulse::Pulse;
 use crate::observe::traffic::Traffic;
-use crate::proxy::server::{Parts, Server, ServerError};
+use crate::proxy::server::{Mounted, Parts, Server, ServerError};
 
 /// The environment variables of the process, read once at the start.
 pub type Environment = Arc<BTreeMap<String, String>>;
@@ -56,6 +86,9 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A socket from the service manager cannot be taken over.
+    #[error("a socket from the service manager cannot be taken over: {0}")]
+    Adopt(#[source] io::Error),
     /// No TLS configuration.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -65,49 +98,83 @@ pub enum StartError {
     /// The key for saved logins cannot be used.
     #[error(transparent)]
     Key(#[from] GivenKeyError),
+    /// The system gave no thread for the audit trail.
+    #[error("the audit trail cannot begin: {0}")]
+    Audit(#[source] io::Error),
     /// The system gave no random bytes.
     #[error("the system gave no random bytes: {0}")]
     Randomness(String),
 }
 
-/// A task ended that should have gone on.
-#[derive(Debug, thiserror::Error)]
-#[error("a part of the daemon ended unexpectedly ({0}); this is a fault of mcp-proxy")]
-pub struct Collapsed(String);
-
 /// A daemon that is bound and wired, and serves once it is run.
 pub struct Daemon {
-    address: Option<SocketAddr>,
+    listening: Vec<Address>,
     not_listening: Option<BindError>,
     health: Health,
     sign_ins: Vec<SignIn>,
     listings: Vec<(UpstreamName, watch::Receiver<Listing>)>,
     server: Option<Server>,
-    keepers: Vec<crate::auth::keeper::Keeper>,
-    catalogues: Vec<catalogue::Catalogue>,
+    control: Option<Control>,
+    audit: Option<Audit>,
+    incident: Incident,
+    kept: Vec<Kept>,
+    keepers: Vec<(Keeper, UpstreamName)>,
+    catalogues: Vec<Catalogue>,
+    /// What the service manager hears, if the daemon serves.
+    purpose: Purpose,
+    pulse: Pulse,
+    headline: Headline,
+    drain_timeout: Duration,
+    /// What a reload needs.
+    mounted: Vec<Mounted>,
+    api: ApiClient,
+    reload: Option<Reload>,
+    finder: Finder,
+    registrar: Registrar,
 }
 
 impl Daemon {
-    /// Binds the listener and puts everything together.
+    /// Binds the addresses of the settings and puts everything together.
     ///
     /// # Errors
-    /// When the address cannot be had, or the settings do not fit this machine.
+    /// When an address cannot be had, or the settings do not fit this machine.
     pub async fn start(
         settings: &Settings,
         environment: Environment,
         clock: Clock,
         purpose: Purpose,
     ) -> Result<Self, StartError> {
+        Self::start_on(Inherited::default(), settings, environment, clock, purpose).await
+    }
+
+    /// The same with what was passed, apart from control sockets. With sockets for clients, nothing that the settings say about addresses is bound.
+    ///
+    /// # Errors
+    /// When a socket cannot be taken over or an address not be had, or the settings do not fit this machine.
+    pub async fn start_on(
+        inherited: Inherited,
+        settings: &Settings,
+        environment: Environment,
+        clock: Clock,
+        purpose: Purpose,
+    ) -> Result<Self, StartError> {
+        let Inherited { proxy: passed, diag, .. } = inherited;
+        let at = reached_at(&passed, &settings.listen);
         let kept = custody::kept(settings, custody::key(settings, &environment)?);
         kept.iter().for_each(|kept| kept.store.encrypt_what_is_plain());
-        let (listener, not_listening) = match (listener::bind(&settings.listen).await, purpose) {
-            (Ok(listener), _) => (Some(listener), None),
-            (Err(error), Purpose::SignInOnly) => (None, Some(error)),
-            (Err(error), Purpose::Serve) => return Err(error.into()),
+        let (listeners, not_listening) = match purpose {
+            Purpose::Serve if !passed.is_empty() => (listener::adopt(passed).map_err(StartError::Adopt)?, None),
+            Purpose::Serve => (listener::bind_all(&settings.listen).await?, None),
+            Purpose::SignInOnly => match listener::bind(&settings.listen).await {
+                Ok(listener) => (vec![Listener::Tcp(listener)], None),
+                Err(error) => (Vec::new(), Some(error)),
+            },
         };
-        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let redirect_uri = listener::redirect_uri(&settings.listen, address);
+        let listening: Vec<Address> = listeners.iter().filter_map(|listener| listener.address().ok()).collect();
+        let bound = if at == settings.listen { first_tcp(&listening) } else { None };
+        let redirect_uri = listener::redirect_uri(&at, bound);
         let (health, desk) = (Health::new(clock.clone()), Desk::default());
+        let api = ApiClient::new(&settings.net)?;
         let wiring = Wiring {
             settings,
             purpose,
@@ -116,36 +183,117 @@ impl Daemon {
             health: &health,
             desk: &desk,
             redirect_uri: &redirect_uri,
-            api: ApiClient::new(&settings.net)?,
+            api: api.clone(),
         };
         let wired = wiring.upstreams(&kept)?;
         let mounted = if purpose == Purpose::Serve { wired.mounted } else { Vec::new() };
         let catalogues = if purpose == Purpose::Serve { wired.catalogues } else { Vec::new() };
+        let (finder, ledger) = (Finder::new(diag), Ledger::new(&settings.state_dir));
+        let registrar = Registrar::new(ledger, health.clone());
+        if purpose == Purpose::Serve {
+            registrar::judge(&settings.proxy.clients, &finder, &health);
+        }
+        let traffic = Arc::new(Traffic::default());
+        let audit = settings.log.audit_file.as_ref().filter(|_| purpose == Purpose::Serve);
+        let audit = audit.map(|file| Audit::begin(file, clock.clone(), health.clone()));
+        let audit = audit.transpose().map_err(StartError::Audit)?;
+        let incident = Incident::as_noted(&settings.state_dir, health.clone(), clock.clone());
+        let headline = Headline { health: health.clone(), traffic: traffic.clone(), clock: clock.clone() };
         let parts = Parts {
             settings: settings.proxy.clone(),
             net: settings.net.clone(),
-            upstreams: mounted,
+            upstreams: mounted.clone(),
             callbacks: desk.handler(),
+            finder: finder.clone(),
+            register: registrar.subscribe(),
             health: health.clone(),
-            traffic: Arc::new(Traffic::default()),
+            traffic,
+            audit: audit.clone(),
+            gate: incident.gate(),
             clock,
         };
-        let server = listener.map(|listener: TcpListener| Server::new(listener, parts)).transpose()?;
+        let server = if listeners.is_empty() { None } else { Some(Server::new(listeners, parts)?) };
         Ok(Self {
-            address,
+            listening,
             not_listening,
             health,
             sign_ins: wired.sign_ins,
             listings: wired.listings,
             server,
+            control: None,
+            audit,
+            incident,
+            kept,
             keepers: wired.keepers,
             catalogues,
+            purpose,
+            pulse: watchdog::pulse(&environment),
+            headline,
+            drain_timeout: settings.proxy.drain_timeout,
+            mounted,
+            api,
+            reload: None,
+            finder,
+            registrar,
         })
     }
 
-    /// Where it listens; `None` for a sign-in whose port is in use.
+    /// Opens the control socket: those that the service manager passed, else that of the settings. Without any the
+    /// daemon serves all the same, so what is in the way is logged, and no more.
+    pub async fn open_control(&mut self, passed: Vec<Socket>, settings: &Settings) {
+        let listeners = control::open(passed, settings.control.socket.as_deref()).await;
+        let Headline { health, traffic, clock } = self.headline.clone();
+        let context = control::Context {
+            started: clock.now(),
+            health,
+            traffic,
+            clock,
+            listening: self.listening.clone(),
+            reached_at: self.address().map(|address| listener::from_here(address).to_string()),
+            server: self.server.as_ref().map(Server::reloader),
+            shelves: self.shelves(),
+            state_dir: settings.state_dir.clone(),
+            upstreams: settings.upstreams.clone(),
+            kept: self.kept.clone(),
+            sign_ins: self.sign_ins.clone(),
+            credentials: self.catalogues.iter().map(Catalogue::whose).collect(),
+            api: self.api.clone(),
+            waiting: Waiting::default(),
+            finder: self.finder.clone(),
+            registrar: self.registrar.clone(),
+            audit: self.audit.clone(),
+            incident: self.incident.clone(),
+            stop: CancellationToken::new(),
+        };
+        self.control = (!listeners.is_empty()).then(|| Control::new(listeners, context));
+    }
+
+    /// Lets the configuration be read anew while the daemon runs.
+    pub fn reload_from(&mut self, source: Source) {
+        let Some(server) = self.server.as_ref().map(Server::reloader) else { return };
+        let (mounted, api, headline) = (self.mounted.clone(), self.api.clone(), self.headline.clone());
+        let audit = self.audit.clone();
+        let (in_force, listings) = (source.loaded.clone(), self.catalogues.iter().map(Catalogue::asked).collect());
+        let finder = self.finder.clone();
+        self.reload = Some(Reload { source, in_force, server, mounted, listings, api, audit, headline, finder });
+    }
+
+    fn shelves(&self) -> Vec<Shelf> {
+        let shelf = |(upstream, listing): &(UpstreamName, watch::Receiver<Listing>)| {
+            let mounted = self.mounted.iter().find(|mounted| mounted.settings.name == *upstream)?;
+            Some(Shelf { upstream: upstream.clone(), servers: mounted.catalogue.clone(), listing: listing.clone() })
+        };
+        self.listings.iter().filter_map(shelf).collect()
+    }
+
+    /// Where it listens; nowhere for a sign-in whose port is in use.
+    pub fn listening(&self) -> &[Address] {
+        &self.listening
+    }
+
+    /// The TCP address where it listens, if there is one; of several the first.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.address
+        first_tcp(&self.listening)
     }
 
     /// Why it does not listen, if it does not.
@@ -167,41 +315,55 @@ impl Daemon {
     pub fn listings(&self) -> &[(UpstreamName, watch::Receiver<Listing>)] {
         &self.listings
     }
+}
 
-    /// Serves until `stop`; then requests may finish within the drain timeout.
-    ///
-    /// # Errors
-    /// When a part of it ends by itself.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), Collapsed> {
-        let mut tasks = JoinSet::new();
-        // Keepers end last: requests that finish may need a renewal.
-        let (keepers_stop, mut keepers) = (CancellationToken::new(), JoinSet::new());
-        for keeper in self.keepers {
-            keepers.spawn(keeper.run(keepers_stop.clone()));
+/// Where a browser on this machine reaches the daemon: at a passed TCP socket, if there is one, best by the loopback
+/// address, else where the settings say.
+fn reached_at(passed: &[Socket], settings: &Listen) -> Listen {
+    let is_elsewhere = |address: &SocketAddr| !(address.ip().is_loopback() || address.ip().is_unspecified());
+    match passed.iter().filter_map(Socket::tcp_address).min_by_key(is_elsewhere) {
+        None => settings.clone(),
+        Some(address) => {
+            let host = match address.ip().to_canonical() {
+                IpAddr::V4(ip) => Host::Ipv4(ip),
+                IpAddr::V6(ip) => Host::Ipv6(ip),
+            };
+            Listen { host, port: address.port(), ..settings.clone() }
         }
-        if let Some(server) = self.server {
-            let stop = stop.clone();
-            tasks.spawn(async move { server.run(stop).await });
-        }
-        for catalogue in self.catalogues {
-            let stop = stop.clone();
-            tasks.spawn(async move { catalogue.run(stop).await });
-        }
-        let collapsed = tokio::select! {
-            // First: once told to stop, tasks return, and that is no collapse.
-            biased;
-            () = stop.cancelled() => None,
-            Some(ended) = tasks.join_next() => Some(ended),
-            Some(ended) = keepers.join_next() => Some(ended),
-        };
-        stop.cancel();
-        while tasks.join_next().await.is_some() {}
-        keepers_stop.cancel();
-        while keepers.join_next().await.is_some() {}
-        match collapsed {
-            None => Ok(()),
-            Some(Ok(())) => Err(Collapsed("a task returned".to_owned())),
-            Some(Err(error)) => Err(Collapsed(error.to_string())),
-        }
+    }
+}
+
+fn first_tcp(listening: &[Address]) -> Option<SocketAddr> {
+    listening.iter().find_map(|address| match address {
+        Address::Tcp(address) => Some(*address),
+        Address::Unix(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn sign_ins_lead_to_a_passed_tcp_socket() {
+        let settings =
+            Listen { host: Host::parse("127.0.0.1").unwrap(), port: 8088, unix: Vec::new(), unix_mode: 0o600 };
+        let directory = tempfile::tempdir().unwrap();
+        let unix = || Socket::Unix(UnixListener::bind(directory.path().join("socket")).unwrap());
+        assert_eq!(reached_at(&[], &settings), settings);
+        assert_eq!(reached_at(&[unix()], &settings), settings, "no browser reaches a Unix socket");
+
+        let tcp = |address: &str| Socket::Tcp(TcpListener::bind(address).unwrap());
+        let port = |socket: &Socket| socket.tcp_address().unwrap().port();
+        let uri = |passed: &[Socket]| listener::redirect_uri(&reached_at(passed, &settings), None);
+        let (one, two) = (tcp("127.0.0.1:0"), tcp("127.0.0.1:0"));
+        let expected = format!("http://127.0.0.1:{}/callback", port(&one));
+        assert_eq!(uri(&[one, two]), expected, "the first of those that are as good");
+        let everywhere = tcp("0.0.0.0:0");
+        let expected = format!("http://127.0.0.1:{}/callback", port(&everywhere));
+        assert_eq!(uri(&[everywhere]), expected);
     }
 }

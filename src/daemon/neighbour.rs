@@ -134,7 +134,7 @@ mod tests {
             ("172.17.0.1", 1, Some("172.17.0.1:1")),
             ("localhost", 0, None),
         ] {
-            let listen = Listen { host: Host::parse(host).unwrap(), port };
+            let listen = Listen { host: Host::parse(host).unwrap(), port, unix: Vec::new(), unix_mode: 0o600 };
             assert_eq!(address(&listen).as_deref(), expected);
         }
     }

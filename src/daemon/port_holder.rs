@@ -1,4 +1,4 @@
-//! Who listens on a port: the process, by way of the kernel's socket table.
+//! Who listens on a port: the process, by way of the kernel's socket table. And the name of a process.
 
 use std::net::SocketAddr;
 
@@ -25,6 +25,15 @@ fn listening_socket(address: SocketAddr) -> Option<u64> {
 fn holds(process: &Process, inode: u64) -> Option<String> {
     let mut descriptors = process.fd().ok()?.flatten();
     descriptors.find(|descriptor| matches!(descriptor.target, FDTarget::Socket(socket) if socket == inode))?;
+    Some(describe(process))
+}
+
+/// Describes a process; `None` if there is none that we can see.
+pub(super) fn name(pid: i32) -> Option<String> {
+    Process::new(pid).ok().map(|process| describe(&process))
+}
+
+fn describe(process: &Process) -> String {
     let name = process.stat().map(|stat| stat.comm).unwrap_or_else(|_| "unknown".to_owned());
-    Some(format!("{name} (process {})", process.pid))
+    format!("{name} (process {})", process.pid)
 }

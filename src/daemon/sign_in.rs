@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::alibaba::call::Api;
-use crate::alibaba::credentials::{ApiCredentials, CredentialsError};
+use crate::alibaba::cloud_error::Kind;
+use crate::alibaba::credentials::{Credentials, CredentialsError};
 use crate::alibaba::oauth_app::{self, OauthApp, OauthAppError};
 use crate::alibaba::settings::Settings as AlibabaSettings;
 use crate::auth::credential::{Binding, Credential, Expected, Grant};
@@ -27,8 +27,7 @@ use crate::observe::text::shown;
 pub struct SignIn {
     pub(super) upstream: UpstreamName,
     pub(super) alibaba: AlibabaSettings,
-    pub(super) environment: Environment,
-    pub(super) api: ApiClient,
+    pub(super) credentials: Credentials,
     pub(super) clock: Clock,
     pub(super) desk: Desk,
     pub(super) endpoint: TokenEndpoint,
@@ -53,6 +52,10 @@ pub struct SignedIn {
     pub upstream: UpstreamName,
     /// The OAuth application.
     pub application: String,
+    /// The account that it belongs to, when known.
+    pub account: Option<String>,
+    /// When the access token ends, when known.
+    pub token_ends: Option<Wall>,
     /// Why the login is in use, but not on disk.
     pub not_saved: Option<String>,
 }
@@ -98,6 +101,31 @@ pub enum SignInError {
     Stopping(#[from] Stopping),
 }
 
+/// The API credentials that the settings and the environment lead to.
+pub fn credentials(alibaba: &AlibabaSettings, environment: &Environment, api: ApiClient, clock: Clock) -> Credentials {
+    let environment = environment.clone();
+    Credentials::new(alibaba.clone(), Arc::new(move |name| environment.get(name).cloned()), api, clock)
+}
+
+/// Finds or creates the OAuth application of the settings.
+///
+/// # Errors
+/// When there are no API credentials, or the application cannot be used.
+pub async fn application(
+    alibaba: &AlibabaSettings,
+    credentials: &Credentials,
+    redirect_uri: &str,
+) -> Result<OauthApp, SignInError> {
+    let found = oauth_app::find_or_create(&credentials.api().await?, alibaba, redirect_uri).await;
+    match found {
+        // The keys were taken back before their end: others may do.
+        Err(OauthAppError::Call(error)) if error.kind() == Some(Kind::StaleToken) && credentials.forget().await => {
+            Ok(oauth_app::find_or_create(&credentials.api().await?, alibaba, redirect_uri).await?)
+        }
+        found => Ok(found?),
+    }
+}
+
 impl SignIn {
     /// The upstream to sign in to.
     pub fn upstream(&self) -> &UpstreamName {
@@ -109,10 +137,15 @@ impl SignIn {
     /// # Errors
     /// When there are no API credentials, or the application cannot be used.
     pub async fn begin(&self) -> Result<Begun, SignInError> {
-        let environment = self.environment.clone();
-        let credentials = ApiCredentials::find(&self.alibaba, &|name: &str| environment.get(name).cloned())?;
-        let api = Api::new(self.api.clone(), self.clock.clone(), credentials, self.alibaba.endpoints.clone());
-        let app = oauth_app::find_or_create(&api, &self.alibaba, &self.redirect_uri).await?;
+        let app = application(&self.alibaba, &self.credentials, &self.redirect_uri).await?;
+        self.begin_with(app)
+    }
+
+    /// Begins to wait for the person, who signs in with `app`.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn begin_with(&self, app: OauthApp) -> Result<Begun, SignInError> {
         let attempt = self.desk.begin(Client {
             id: app.app_id.clone(),
             authorization_endpoint: self.alibaba.endpoints.authorization_page(),
@@ -124,10 +157,11 @@ impl SignIn {
 
     /// Puts a login into use, and on disk.
     pub(super) async fn use_login(&self, credential: Credential) -> Result<SignedIn, SignInError> {
-        let application = credential.binding.client_name.clone();
+        let (application, account) = (credential.binding.client_name.clone(), credential.binding.account.clone());
+        let token_ends = credential.grant.expires_at;
         let not_saved = self.keeper.sign_in(credential).await?.err();
         self.signed_in.notify_one();
-        Ok(SignedIn { upstream: self.upstream.clone(), application, not_saved })
+        Ok(SignedIn { upstream: self.upstream.clone(), application, account, token_ends, not_saved })
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
+use crate::alibaba::credentials::Credentials;
+use crate::alibaba::settings::Settings as AlibabaSettings;
 use crate::auth::custody::{Custody, Login};
 use crate::auth::endpoint::TokenEndpoint;
 use crate::auth::flow::Desk;
@@ -12,7 +14,8 @@ use crate::auth::source::AtWill;
 use crate::config::settings::{Auth, Settings};
 use crate::daemon::catalogue::{Catalogue, Listing};
 use crate::daemon::custody::Kept;
-use crate::daemon::sign_in::SignIn;
+use crate::daemon::mint::Mint;
+use crate::daemon::sign_in::{self, SignIn};
 use crate::daemon::{Environment, Purpose, StartError};
 use crate::model::server::McpServer;
 use crate::model::time::Clock;
@@ -25,11 +28,14 @@ use crate::token::{self, Publisher};
 /// All upstreams, ready to run.
 pub(super) struct Wired {
     pub(super) mounted: Vec<Mounted>,
-    pub(super) keepers: Vec<Keeper>,
+    pub(super) keepers: Vec<(Keeper, UpstreamName)>,
     pub(super) sign_ins: Vec<SignIn>,
     pub(super) catalogues: Vec<Catalogue>,
     pub(super) listings: Vec<(UpstreamName, watch::Receiver<Listing>)>,
 }
+
+/// What is known of an upstream's servers, and whom to tell that it is not enough.
+type Known = (watch::Receiver<Arc<[McpServer]>>, Arc<Notify>);
 
 /// What all upstreams share.
 pub(super) struct Wiring<'a> {
@@ -57,20 +63,28 @@ impl Wiring<'_> {
         for upstream in &self.settings.upstreams {
             let name = &upstream.proxy.name;
             let (publisher, tokens) = token::slot(self.clock.clone());
-            let servers = match &upstream.auth {
+            let (servers, unknown) = match &upstream.auth {
                 Auth::AlibabaOauth(_) => {
                     let Some(kept) = kept.iter().find(|kept| kept.upstream == *name) else { continue };
                     self.login(kept, publisher, &mut wired)?
                 }
-                Auth::Source(_) if self.purpose == Purpose::SignInOnly => continue,
+                Auth::AccessKey { .. } | Auth::Source(_) if self.purpose == Purpose::SignInOnly => continue,
+                Auth::AccessKey { alibaba, token } => {
+                    let credentials = self.credentials(alibaba);
+                    let listing: Arc<Notify> = Arc::default();
+                    let mint = Mint::new(credentials.clone(), token.clone(), listing.clone());
+                    let custody = Custody::AtWill(Arc::new(AtWill::Minter(mint.minter())));
+                    wired.keepers.push((self.keeper(name, custody, publisher)?.0, name.clone()));
+                    self.catalogue(name, alibaba, credentials, listing, &mut wired)
+                }
                 Auth::Source(source) => {
                     let custody = Custody::AtWill(Arc::new(AtWill::new(source.clone())));
-                    wired.keepers.push(self.keeper(name, custody, publisher)?.0);
+                    wired.keepers.push((self.keeper(name, custody, publisher)?.0, name.clone()));
                     // Nobody lists the servers of such an upstream: rules by name stay undecided.
-                    watch::channel(Arc::from([])).1
+                    (watch::channel(Arc::from([])).1, Arc::default())
                 }
             };
-            wired.mounted.push(Mounted { settings: upstream.proxy.clone(), tokens, catalogue: servers });
+            wired.mounted.push(Mounted { settings: upstream.proxy.clone(), tokens, catalogue: servers, unknown });
         }
         Ok(wired)
     }
@@ -86,13 +100,12 @@ impl Wiring<'_> {
         Ok(Keeper::start(parts))
     }
 
+    fn credentials(&self, alibaba: &AlibabaSettings) -> Credentials {
+        sign_in::credentials(alibaba, self.environment, self.api.clone(), self.clock.clone())
+    }
+
     /// An upstream with a person's login at the vendor; answers what is known of its servers.
-    fn login(
-        &self,
-        kept: &Kept,
-        publisher: Publisher,
-        wired: &mut Wired,
-    ) -> Result<watch::Receiver<Arc<[McpServer]>>, StartError> {
+    fn login(&self, kept: &Kept, publisher: Publisher, wired: &mut Wired) -> Result<Known, StartError> {
         let Kept { upstream: name, alibaba, expected, store } = kept;
         let endpoint = TokenEndpoint::new(self.api.clone(), &alibaba.endpoints.oauth);
         let custody = Custody::Login(Arc::new(Login {
@@ -102,11 +115,11 @@ impl Wiring<'_> {
         }));
         let (keeper, handle) = self.keeper(name, custody, publisher)?;
         let signed_in = Arc::new(Notify::new());
+        let credentials = self.credentials(alibaba);
         wired.sign_ins.push(SignIn {
             upstream: name.clone(),
             alibaba: alibaba.clone(),
-            environment: self.environment.clone(),
-            api: self.api.clone(),
+            credentials: credentials.clone(),
             clock: self.clock.clone(),
             desk: self.desk.clone(),
             endpoint,
@@ -115,19 +128,25 @@ impl Wiring<'_> {
             redirect_uri: self.redirect_uri.to_owned(),
             signed_in: signed_in.clone(),
         });
-        let (catalogue, servers, listing) = Catalogue::new(
-            &self.settings.state_dir,
-            name.clone(),
-            alibaba.clone(),
-            self.environment.clone(),
-            self.api.clone(),
-            self.clock.clone(),
-            signed_in,
-        );
-        wired.keepers.push(keeper);
+        wired.keepers.push((keeper, name.clone()));
+        Ok(self.catalogue(name, alibaba, credentials, signed_in, wired))
+    }
+
+    /// The list of an upstream's servers, read with the API credentials; read anew after each sign-in.
+    fn catalogue(
+        &self,
+        name: &UpstreamName,
+        alibaba: &AlibabaSettings,
+        credentials: Credentials,
+        signed_in: Arc<Notify>,
+        wired: &mut Wired,
+    ) -> Known {
+        let (catalogue, servers, listing) =
+            Catalogue::new(&self.settings.state_dir, name.clone(), alibaba.site, credentials, signed_in);
+        let unknown = catalogue.unknown();
         wired.catalogues.push(catalogue);
         wired.listings.push((name.clone(), listing));
-        Ok(servers)
+        (servers, unknown)
     }
 }
 

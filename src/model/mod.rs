@@ -3,7 +3,11 @@
 //! Every other layer may use these; they use nothing but `std`, `http`, `url` and `zeroize`.
 
 pub mod callback;
+pub mod caller;
+pub mod client;
+pub mod peer;
 pub mod secret;
 pub mod server;
+pub mod service_manager;
 pub mod time;
 pub mod upstream;

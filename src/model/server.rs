@@ -13,6 +13,29 @@ pub struct McpServer {
     pub mcp_path: Option<String>,
     /// Path of the HTTP+SSE endpoint, beginning with `/`.
     pub sse_path: Option<String>,
+    /// Why it has neither path: what keeps it out of reach, and what to do.
+    pub out_of_reach: Option<String>,
+}
+
+impl McpServer {
+    /// The server of a catalogue that a request for `path` goes to, as far as its paths and ids tell without doubt.
+    pub fn at<'a>(path: &str, catalogue: &'a [Self]) -> Option<&'a Self> {
+        let is_path = |known: &Option<String>| known.as_deref() == Some(path);
+        let here = catalogue.iter().find(|server| is_path(&server.mcp_path) || is_path(&server.sse_path));
+        here.or_else(|| {
+            let said = ServerPath::parse(path)?;
+            catalogue.iter().find(|server| server.id == said.id)
+        })
+    }
+
+    /// True if `id`, as it stands in a request's path, is this server.
+    ///
+    /// The id in its own paths counts beside the one it is listed with: the gateway looks at the path.
+    pub fn has_id(&self, id: &str) -> bool {
+        let in_path =
+            |path: &Option<String>| path.as_deref().and_then(ServerPath::parse).is_some_and(|said| said.id == id);
+        self.id == id || in_path(&self.mcp_path) || in_path(&self.sse_path)
+    }
 }
 
 /// What a gateway path says about the server behind it.
@@ -44,6 +67,19 @@ impl<'a> ServerPath<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_known_by_the_id_of_its_paths_too() {
+        let server = McpServer {
+            id: "listed".into(),
+            name: "core".into(),
+            description: String::new(),
+            mcp_path: Some("/id/in-path/mcp".into()),
+            sse_path: None,
+            out_of_reach: None,
+        };
+        assert!(server.has_id("listed") && server.has_id("in-path") && !server.has_id("mcp"));
+    }
 
     #[test]
     fn every_known_form_is_read() {

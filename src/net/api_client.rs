@@ -1,5 +1,6 @@
 //! The client for short calls: the token endpoint and the cloud's API. Every wait is bounded.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -12,9 +13,13 @@ use crate::net::tls::{self, TlsError};
 /// The longest answer that is read. Token answers and lists are far smaller.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 
-/// An HTTP client with a time limit on everything, which follows no redirects and keeps no cookies.
+/// An HTTP client with a time limit on everything, which follows no redirects and keeps no cookies. Clones are one
+/// client.
 #[derive(Debug, Clone)]
-pub struct ApiClient {
+pub struct ApiClient(Arc<RwLock<Inner>>);
+
+#[derive(Debug, Clone)]
+struct Inner {
     http: reqwest::Client,
     timeout: Duration,
 }
@@ -73,16 +78,29 @@ impl ApiClient {
     /// # Errors
     /// When no TLS configuration can be made from the settings.
     pub fn new(settings: &Settings) -> Result<Self, TlsError> {
-        let tls = tls::client_config(settings.extra_ca_file.as_deref())?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(settings.connect_timeout)
-            .timeout(settings.api_timeout)
-            .build()
-            .map_err(|error| TlsError::Library(rustls::Error::General(error.to_string())))?;
-        Ok(Self { http, timeout: settings.api_timeout })
+        Inner::new(settings).map(|inner| Self(Arc::new(RwLock::new(inner))))
+    }
+
+    /// Makes a client for services on this machine or beside it, over plain HTTP and past every HTTP proxy: what they
+    /// answer is for this machine alone. `timeout` is for the whole call.
+    ///
+    /// # Errors
+    /// When the HTTP library cannot be set up.
+    pub fn direct(timeout: Duration) -> Result<Self, TlsError> {
+        let tls = tls::trusting_nobody()?;
+        let http = builder(tls, timeout, timeout).no_proxy().build().map_err(library)?;
+        Ok(Self(Arc::new(RwLock::new(Inner { http, timeout }))))
+    }
+
+    /// Uses other settings for calls that begin from now on, and reads the trusted authorities anew.
+    ///
+    /// # Errors
+    /// When no TLS configuration can be made from the settings; then everything stays as it was.
+    pub fn reload(&self, settings: &Settings) -> Result<(), TlsError> {
+        let inner = Inner::new(settings)?;
+        // Nobody panics while holding this lock.
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = inner;
+        Ok(())
     }
 
     /// Performs one call. Statuses of every kind are answers, not errors.
@@ -90,6 +108,32 @@ impl ApiClient {
     /// # Errors
     /// When no whole answer came; [`ApiError::surely_not_processed`] tells what may be repeated.
     pub async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ApiError> {
+        let inner = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        inner.call(request).await
+    }
+}
+
+fn builder(tls: rustls::ClientConfig, connect_timeout: Duration, timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(connect_timeout)
+        .timeout(timeout)
+}
+
+fn library(error: reqwest::Error) -> TlsError {
+    TlsError::Library(rustls::Error::General(error.to_string()))
+}
+
+impl Inner {
+    fn new(settings: &Settings) -> Result<Self, TlsError> {
+        let tls = tls::client_config(settings.extra_ca_file.as_deref())?;
+        let http = builder(tls, settings.connect_timeout, settings.api_timeout).build().map_err(library)?;
+        Ok(Self { http, timeout: settings.api_timeout })
+    }
+
+    async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ApiError> {
         let url =
             Url::parse(&request.uri().to_string()).map_err(|error| ApiError::BadUrl { reason: error.to_string() })?;
         let host = match (url.host_str(), url.port()) {

@@ -1,50 +1,71 @@
-//! A time limit on everything that a new connection takes: name resolution, TCP, proxy and TLS together.
+//! One new connection: name resolution, TCP, proxy and TLS, all in limited time, and the protocol that was agreed on.
 
 use std::error::Error as StdError;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
-use hyper_util::rt::TokioIo;
-use tower_service::Service;
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
 
 use crate::model::time::in_words;
 use crate::net::egress::Egress;
-use crate::net::patient::Patient;
+use crate::net::pool::{Protocol, Wire};
+use crate::net::settings::Settings;
+use crate::net::tls::{self, TlsError};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// A TLS connector that gives up in time.
-#[derive(Debug, Clone)]
-pub(super) struct Bounded {
-    connector: HttpsConnector<Egress>,
+/// Makes connections.
+pub(super) struct Connector {
+    egress: Egress,
+    tls: TlsConnector,
     limit: Duration,
 }
 
-impl Bounded {
-    pub(super) fn new(connector: HttpsConnector<Egress>, limit: Duration) -> Self {
-        Self { connector, limit }
+impl Connector {
+    /// # Errors
+    /// When no TLS configuration can be made from the settings.
+    pub(super) fn new(settings: &Settings) -> Result<Self, TlsError> {
+        let mut tls = tls::client_config(settings.extra_ca_file.as_deref())?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let limit = settings.connect_timeout;
+        Ok(Self { egress: Egress::from_env(limit), tls: TlsConnector::from(Arc::new(tls)), limit })
+    }
+
+    /// Connects to the host of `target`.
+    ///
+    /// # Errors
+    /// What a person can be told about the failure.
+    pub(super) async fn connect(&self, target: Uri) -> Result<Wire, String> {
+        match tokio::time::timeout(self.limit, self.unbounded(target)).await {
+            Ok(connected) => connected.map_err(|error| innermost(error.as_ref())),
+            Err(_) => Err(format!("no connection within {}", in_words(self.limit))),
+        }
+    }
+
+    async fn unbounded(&self, target: Uri) -> Result<Wire, BoxError> {
+        let is_tls = target.scheme_str() == Some("https");
+        let host = target.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let tcp = self.egress.connect(target).await?;
+        if !is_tls {
+            return Ok(Wire { io: Box::new(tcp), protocol: Protocol::Http1 });
+        }
+        let tls = self.tls.connect(ServerName::try_from(host)?, tcp).await?;
+        let protocol = match tls.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            // A server without ALPN speaks HTTP/1.1 (RFC 9113 §3.2).
+            _ => Protocol::Http1,
+        };
+        Ok(Wire { io: Box::new(tls), protocol })
     }
 }
 
-impl Service<Uri> for Bounded {
-    type Response = MaybeHttpsStream<TokioIo<Patient>>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.connector.poll_ready(context)
+/// The cause that tells a person something.
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
     }
-
-    fn call(&mut self, target: Uri) -> Self::Future {
-        let (connecting, limit) = (self.connector.call(target), self.limit);
-        Box::pin(async move {
-            tokio::time::timeout(limit, connecting)
-                .await
-                .unwrap_or_else(|_| Err(format!("no connection within {}", in_words(limit)).into()))
-        })
-    }
+    cause.to_string()
 }

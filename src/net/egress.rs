@@ -2,14 +2,12 @@
 //! (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`; HTTP CONNECT and SOCKS5).
 
 use std::error::Error as StdError;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::future::poll_fn;
 use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
@@ -24,46 +22,46 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Connects to where a URI says, by way of the environment's proxy if there is one.
-#[derive(Debug, Clone)]
+/// Connects to where a URI says, by way of the environment's proxy if there is one. Names are resolved anew for each
+/// connection, and of several addresses the one that answers first is taken (RFC 8305).
 pub(super) struct Egress {
     direct: HttpConnector,
-    proxies: Arc<Matcher>,
+    proxies: Matcher,
 }
 
 impl Egress {
-    /// `connect_timeout` is for name resolution and TCP to one host.
-    pub(super) fn new(connect_timeout: Duration) -> Self {
-        let mut direct = HttpConnector::new();
-        direct.enforce_http(false);
-        direct.set_nodelay(true);
-        direct.set_keepalive(Some(KEEP_ALIVE));
-        direct.set_keepalive_interval(Some(KEEP_ALIVE / 4));
-        direct.set_connect_timeout(Some(connect_timeout));
-        Self { direct, proxies: Arc::new(Matcher::from_env()) }
-    }
-}
-
-impl Service<Uri> for Egress {
-    type Response = TokioIo<Patient>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.direct.poll_ready(context).map_err(Into::into)
+    /// With the proxies that the environment names. `connect_timeout` is for name resolution and TCP to one host.
+    pub(super) fn from_env(connect_timeout: Duration) -> Self {
+        Self::new(Matcher::from_env(), connect_timeout)
     }
 
-    fn call(&mut self, target: Uri) -> Self::Future {
+    fn new(proxies: Matcher, connect_timeout: Duration) -> Self {
+        Self { direct: direct(GaiResolver::new(), connect_timeout), proxies }
+    }
+
+    /// Connects to the host and port of `target`, or of its scheme.
+    ///
+    /// # Errors
+    /// Whatever stands between here and there.
+    pub(super) async fn connect(&self, target: Uri) -> Result<Patient, BoxError> {
         let mut direct = self.direct.clone();
-        match self.proxies.intercept(&target) {
-            None => Box::pin(async move { Ok(patient(direct.call(target).await?)) }),
-            Some(proxy) => Box::pin(async move { Ok(patient(through(proxy, direct, target).await?)) }),
-        }
+        poll_fn(|context| direct.poll_ready(context)).await?;
+        let stream = match self.proxies.intercept(&target) {
+            None => direct.call(target).await?,
+            Some(proxy) => through(proxy, direct, target).await?,
+        };
+        Ok(Patient::new(stream.into_inner()))
     }
 }
 
-fn patient(stream: TokioIo<TcpStream>) -> TokioIo<Patient> {
-    TokioIo::new(Patient::new(stream.into_inner()))
+fn direct<R>(names: R, connect_timeout: Duration) -> HttpConnector<R> {
+    let mut direct = HttpConnector::new_with_resolver(names);
+    direct.enforce_http(false);
+    direct.set_nodelay(true);
+    direct.set_keepalive(Some(KEEP_ALIVE));
+    direct.set_keepalive_interval(Some(KEEP_ALIVE / 4));
+    direct.set_connect_timeout(Some(connect_timeout));
+    direct
 }
 
 async fn through(proxy: Intercept, direct: HttpConnector, target: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
@@ -97,4 +95,87 @@ fn with_port(target: Uri) -> Result<Uri, BoxError> {
     let mut parts = target.clone().into_parts();
     parts.authority = Some(format!("{host}:{port}").parse()?);
     Ok(Uri::from_parts(parts)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use std::net::{Ipv6Addr, SocketAddr};
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Poll};
+
+    use hyper_util::client::legacy::connect::dns::Name;
+    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Answers each question with the next list of addresses.
+    #[derive(Clone)]
+    struct Names(Arc<Mutex<VecDeque<Vec<SocketAddr>>>>);
+
+    impl Names {
+        fn new(answers: impl IntoIterator<Item = Vec<SocketAddr>>) -> Self {
+            Self(Arc::new(Mutex::new(answers.into_iter().collect())))
+        }
+    }
+
+    impl Service<Name> for Names {
+        type Response = std::vec::IntoIter<SocketAddr>;
+        type Error = Infallible;
+        type Future = Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Name) -> Self::Future {
+            ready(Ok(self.0.lock().unwrap().pop_front().unwrap().into_iter()))
+        }
+    }
+
+    async fn connect(connector: &mut HttpConnector<Names>) -> SocketAddr {
+        let connected = connector.call(Uri::from_static("https://gw.example/")).await.unwrap();
+        connected.inner().peer_addr().unwrap()
+    }
+
+    #[tokio::test]
+    async fn e9_each_connection_goes_where_the_name_leads_now() {
+        let (one, two) =
+            (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let addresses = [one.local_addr().unwrap(), two.local_addr().unwrap()];
+        let mut connector = direct(Names::new(addresses.map(|address| vec![address])), Duration::from_secs(10));
+        assert_eq!([connect(&mut connector).await, connect(&mut connector).await], addresses);
+    }
+
+    /// An address that does not answer: the queue of its listener is full.
+    async fn dead() -> (SocketAddr, impl Sized) {
+        let socket = TcpSocket::new_v6().unwrap();
+        socket.bind((Ipv6Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queued = Vec::new();
+        let patience = Duration::from_millis(200);
+        while let Ok(connected) = tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await {
+            queued.push(connected.unwrap());
+        }
+        (address, (listener, queued))
+    }
+
+    #[tokio::test]
+    async fn e9_a_dead_ipv6_address_holds_up_no_connection_over_ipv4() {
+        if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_err() {
+            return; // This machine has no IPv6, and so no dead address of it.
+        }
+        let (dead, _full) = dead().await;
+        let alive = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = alive.local_addr().unwrap();
+        let limit = Duration::from_secs(10);
+        let mut connector = direct(Names::new([vec![dead, address]]), limit);
+        let began = Instant::now();
+        assert_eq!(connect(&mut connector).await, address);
+        assert!(began.elapsed() < limit / 4, "{:?}", began.elapsed());
+    }
 }

@@ -1,9 +1,16 @@
-//! Layer 1: the network. TLS, the client for short calls and the client for streams.
+//! Layer 1: the network. Listening sockets and who is at the other end of them, TLS, the client for short calls and the
+//! client for streams.
 
 pub mod api_client;
+pub mod cgroup;
 mod connector;
+pub mod diag;
 mod egress;
+pub mod listener;
+pub mod owner;
 mod patient;
+pub mod place;
+pub mod pool;
 pub mod settings;
 pub mod stream_client;
 pub mod tls;

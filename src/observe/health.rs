@@ -45,6 +45,13 @@ pub struct Standing {
     pub next_renewal: Option<Wall>,
 }
 
+impl Standing {
+    /// True if requests can be served: there is a login or a source, and its token has not ended.
+    pub fn serves(&self, now: Wall) -> bool {
+        self.signed_in && self.expires_at.is_none_or(|end| end > now)
+    }
+}
+
 /// The conditions and standings of the whole daemon. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Health {

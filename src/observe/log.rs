@@ -1,33 +1,75 @@
-//! The log: one line per event on standard error.
+//! The log: one line per event, to the journal where that is what standard error leads to, else to standard error.
+//! Neither can hold up who logs (`queue`).
 
-use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, reload};
+
+use crate::observe::outlet;
+use crate::observe::queue::{Lines, Queue};
 
 /// Libraries whose finest lines may hold headers or bodies; they say no more than this, whatever the level.
 const QUIET: [&str; 6] = ["h2=info", "hyper=info", "hyper_util=info", "reqwest=info", "rustls=info", "tower=info"];
+
+/// How long the last lines may take to be written when the program ends.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What the log can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// A level (`info`) or directives (`info,mcp_proxy=debug`), in the syntax of `tracing_subscriber`'s `EnvFilter`.
     pub level: String,
+    /// The file of the audit trail.
+    pub audit_file: Option<PathBuf>,
+}
+
+/// The log of the program. Dropped last: that is when the lines under way are waited for.
+#[derive(Debug)]
+pub struct Log {
+    level: reload::Handle<EnvFilter, Registry>,
+    lines: Arc<Lines>,
 }
 
 /// Begins to log. Called once, first.
 ///
 /// # Errors
-/// When the level cannot be understood, or the log was begun before.
-pub fn begin(settings: &Settings) -> Result<(), String> {
+/// When the level cannot be understood, the log was begun before, or the system gives no thread.
+pub fn begin(settings: &Settings) -> Result<Log, String> {
+    let (filter, level) = reload::Layer::new(filter(settings)?);
+    let lines = Arc::new(Lines::default());
+    let (outlet, why_not_the_journal) = outlet::open();
+    let queue = Queue::new(lines.clone(), outlet.all_fields);
+    lines.clone().write_to(outlet).map_err(|error| format!("cannot log: {error}"))?;
+    tracing_subscriber::registry().with(filter).with(queue).try_init().map_err(|error| error.to_string())?;
+    if let Some(error) = why_not_the_journal {
+        tracing::warn!("the journal cannot be reached, so the log has no fields there: {error}");
+    }
+    Ok(Log { level, lines })
+}
+
+impl Log {
+    /// Changes the level from now on.
+    ///
+    /// # Errors
+    /// When it cannot be understood; then it stays as it was.
+    pub fn set_level(&self, settings: &Settings) -> Result<(), String> {
+        self.level.reload(filter(settings)?).map_err(|error| error.to_string())
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.lines.wait_until_written(LAST_LINES);
+    }
+}
+
+fn filter(settings: &Settings) -> Result<EnvFilter, String> {
     let filter = EnvFilter::try_new(&settings.level).map_err(|error| format!("log.level: {error}"))?;
     let quiet = QUIET.iter().filter_map(|directive| directive.parse::<Directive>().ok());
-    let filter = quiet.fold(filter, EnvFilter::add_directive);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .try_init()
-        .map_err(|error| error.to_string())
+    Ok(quiet.fold(filter, EnvFilter::add_directive))
 }

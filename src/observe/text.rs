@@ -8,6 +8,9 @@ const LONGEST: usize = 300;
 /// `text` on one line, control characters replaced by blanks, cut at 300 characters, and without any of
 /// `secrets`: servers sometimes repeat in an error what they were sent.
 pub fn shown(text: &str, secrets: &[&Secret]) -> String {
+    if secrets.is_empty() && is_fit(text) {
+        return text.to_owned();
+    }
     let mut text = text.to_owned();
     for secret in secrets {
         if !secret.is_empty() {
@@ -20,6 +23,11 @@ pub fn shown(text: &str, secrets: &[&Secret]) -> String {
         Some((cut, _)) => format!("{}…", &words[..cut]),
         None => words,
     }
+}
+
+/// True if nothing would have to be done to it: nearly every text that is shown for each request is so.
+fn is_fit(text: &str) -> bool {
+    text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -8,16 +8,17 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::observe::access::Record;
+use crate::proxy::quota::Slot;
 use crate::proxy::relay::{Relay, RelayError};
 
 /// The body of an answer to a client.
-#[derive(Debug)]
 pub(super) struct AnswerBody {
     content: Content,
     record: Record,
+    /// Its request counts as under way until it ends.
+    _slot: Option<Slot>,
 }
 
-#[derive(Debug)]
 enum Content {
     Whole(Option<Bytes>),
     Relayed(Relay),
@@ -27,12 +28,18 @@ impl AnswerBody {
     /// A body of our own.
     pub(super) fn whole(bytes: Bytes, record: Record) -> Self {
         let content = Content::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()));
-        Self { content, record }.completed_if_empty()
+        Self { content, record, _slot: None }.completed_if_empty()
     }
 
     /// The upstream's body.
     pub(super) fn relayed(relay: Relay, record: Record) -> Self {
-        Self { content: Content::Relayed(relay), record }.completed_if_empty()
+        Self { content: Content::Relayed(relay), record, _slot: None }.completed_if_empty()
+    }
+
+    /// The same, whose request holds that place.
+    pub(super) fn holding(mut self, slot: Option<Slot>) -> Self {
+        self._slot = slot;
+        self
     }
 
     /// Nobody reads the body of an answer to `HEAD`.

@@ -5,10 +5,14 @@ use std::time::Duration;
 /// What went wrong between us and the upstream. `reply` turns it into what the client sees.
 #[derive(Debug)]
 pub(super) enum Trouble {
+    /// Somebody stopped all forwarding.
+    Incident,
     /// A person has to sign in.
     SignInNeeded,
     /// The token is being renewed and was not there in time.
     Renewing,
+    /// There is no token, and the last try to get one failed in a way that lasts.
+    NotSoon,
     /// The upstream refused the token, and the body is too long to have been kept.
     NotRepeatable,
     /// The upstream refused the token, and there was no newer one in time.
@@ -17,6 +21,8 @@ pub(super) enum Trouble {
     RefusedTwice,
     /// No connection to the upstream.
     Connect(String),
+    /// The upstream surely did not process the request, and it cannot be sent again.
+    NotTaken(String),
     /// The connection broke before the answer began.
     Broken(String),
     /// The upstream did not begin its answer in time.

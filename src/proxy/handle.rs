@@ -1,93 +1,311 @@
 //! The path of one request. Every step is a function; none goes back.
 //!
-//! `admit -> route -> token -> headers -> upstream -> relay -> record`
+//! `admit -> guard -> route -> token -> headers -> upstream -> relay -> record`
 
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
+use http::uri::Uri;
 use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 
+use crate::net::pool;
 use crate::observe::access::Record;
+use crate::policy::grant::Grant;
 use crate::proxy::admit;
 use crate::proxy::body::AnswerBody;
-use crate::proxy::context::Context;
-use crate::proxy::relay::Relay;
+use crate::proxy::caller::Caller;
+use crate::proxy::channels::Channel;
+use crate::proxy::connection::Exchange;
+use crate::proxy::context::{Context, Snapshot};
+use crate::proxy::endpoint::{self, Opened, Verdict};
+use crate::proxy::error::Trouble;
+use crate::proxy::intake::Intake;
+use crate::proxy::permit::{self, Bench, BodyLimit, Permit, permit};
+use crate::proxy::refusal::Refused;
+use crate::proxy::relay::{self, Relay};
 use crate::proxy::replay::Kept;
 use crate::proxy::reply::Reply;
-use crate::proxy::route::{Decision, route};
-use crate::proxy::upstream::Upstream;
-use crate::proxy::{cors, headers, local, reply};
+use crate::proxy::route::{Decision, route, takes_messages};
+use crate::proxy::told::Told;
+use crate::proxy::tools::Cutter;
+use crate::proxy::upstream::{Redirected, Upstream};
+use crate::proxy::{cors, guard, headers, local, reply, tools};
+
+/// The longest path with its query, in bytes. RFC 9110 §4.1 asks for at least 8,000.
+const LONGEST_TARGET: usize = 32 * 1024;
+/// How long the head of an event stream with a length waits for its first event, which may change that length.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// Answers one request.
 pub(super) async fn handle(
     context: Arc<Context>,
-    client: SocketAddr,
+    caller: Caller,
+    exchange: &Exchange,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
-    let (head, body) = request.into_parts();
-    let record = Record::begin(
+    let (mut head, body) = request.into_parts();
+    let now = context.snapshot();
+    let mut record = Record::begin(
         context.traffic.clone(),
         context.clock.clone(),
-        Some(client),
+        context.audit.clone(),
+        Some(caller.peer),
         head.method.clone(),
         head.uri.path(),
     );
-    let admitted = match context.doors.admit(&head) {
+    let admitted = match now.doors.admit(caller.entrance, &head) {
         Ok(admitted) => admitted,
-        Err(why) => return authored(reply::not_admitted(&why), None, &head.method, record),
+        Err(why) => {
+            record.refused(why.rule());
+            return authored(reply::not_admitted(&why), None, &head.method, record);
+        }
     };
     let origin = admitted.origin.as_ref();
+    if target_length(&head) > LONGEST_TARGET {
+        record.refused("longest path and query");
+        return authored(reply::target_too_long(LONGEST_TARGET), origin, &head.method, record);
+    }
     if admit::is_preflight(&head.method, &head.headers) {
         return preflight(&head.headers, origin, record);
     }
-    let upstream = match route(&head.method, head.uri.path(), &context.mounts) {
+    let admitted = guard::admit(&context, &now, &caller, &head.headers).await;
+    caller.tell(&mut record);
+    let client = match admitted {
+        Ok(client) => client,
+        Err(refused) => {
+            record.refused(refused.rule());
+            return authored(guard::refuse(&refused, &head, &context).await, origin, &head.method, record);
+        }
+    };
+    if let Some(client) = &client {
+        record.client(&client.name);
+    }
+    let everything = Grant::default();
+    let grant = client.as_ref().map_or(&everything, |client| &client.grant);
+    let upstream = match route(&head.method, head.uri.path(), grant, &now.mounts) {
         Decision::Forward(upstream) => upstream,
+        Decision::ForwardTo(upstream, target) => {
+            head.uri = target.into();
+            upstream
+        }
         Decision::Local(which) => {
             return authored(local::answer(which, &head, &context).await, origin, &head.method, record);
         }
-        Decision::Refuse(denied) => return authored(reply::denied(&denied), origin, &head.method, record),
+        Decision::Refuse(barred) => {
+            let name = client.as_ref().map(|client| &client.name);
+            record.refused(barred.rule(name));
+            return authored(reply::barred(&barred, name), origin, &head.method, record);
+        }
+        Decision::Gone => return authored(reply::gone(), origin, &head.method, record),
         Decision::NoUpstream => return authored(reply::no_upstream(), origin, &head.method, record),
     };
-    forward(&context, &upstream, &head, body, origin, record).await
+    let limit = BodyLimit::of(now.settings.request_body_limit, client.as_deref());
+    let intake = Intake::new(body, exchange.upload(), limit.bytes);
+    let kept = Kept::new(intake, now.settings.replay_limit);
+    if let Some(refused) = limit.refuses(&kept) {
+        record.refused(limit.setting());
+        return authored(refused, origin, &head.method, record);
+    }
+    let permit = match &client {
+        None => Permit::default(),
+        Some(client) => {
+            let bench = Bench {
+                quotas: &context.quotas,
+                clock: &context.clock,
+                upstream: &upstream,
+                patience: now.settings.header_timeout,
+            };
+            match permit(&bench, client, &mut head, &kept).await {
+                Ok(permit) => permit,
+                Err(turned) => {
+                    let arguments = grant.log_argument_names;
+                    drop(Told { record: &mut record, head: &head, body: &kept, arguments });
+                    let (reply, rule) = match limit.refuses(&kept) {
+                        Some(reply) => (reply, limit.setting()),
+                        None => (turned.reply, turned.rule),
+                    };
+                    record.refused(rule);
+                    return authored(reply, origin, &head.method, record);
+                }
+            }
+        }
+    };
+    let asking = Asking { head: &head, origin, exchange, grant, limit, permit };
+    forward(&context, &now, &upstream, asking, &kept, record).await
+}
+
+fn target_length(head: &Parts) -> usize {
+    head.uri.path_and_query().map_or(0, |target| target.as_str().len())
+}
+
+/// A request that is forwarded.
+struct Asking<'a> {
+    head: &'a Parts,
+    origin: Option<&'a HeaderValue>,
+    exchange: &'a Exchange,
+    grant: &'a Grant,
+    limit: BodyLimit<'a>,
+    permit: Permit,
 }
 
 async fn forward(
     context: &Context,
-    upstream: &Upstream,
-    head: &Parts,
-    body: Incoming,
-    origin: Option<&HeaderValue>,
+    now: &Arc<Snapshot>,
+    upstream: &Arc<Upstream>,
+    asking: Asking<'_>,
+    asked: &Kept,
     mut record: Record,
 ) -> Response<AnswerBody> {
-    let kept = Kept::new(body, context.settings.replay_limit);
-    match upstream.exchange(head, &kept, &context.settings).await {
+    let Asking { head, origin, exchange, grant, limit, permit } = asking;
+    let Permit { slot, cutter, hears_refusals } = permit;
+    record.upstream(upstream.settings.name.as_str());
+    if record.is_read() {
+        upstream.name_server(head.uri.path(), &mut record);
+    }
+    let shut = context.gate.is_shut();
+    if shut {
+        record.refused("incident");
+    }
+    let exchanged = {
+        let _told = Told { record: &mut record, head, body: asked, arguments: grant.log_argument_names };
+        match shut {
+            true => Err(Trouble::Incident),
+            false => upstream.exchange(head, asked, grant, &now.settings).await,
+        }
+    };
+    match exchanged {
         Ok(response) => {
             let (mut answer, body) = response.into_parts();
+            record.answered(&answer.headers);
             headers::for_client(&mut answer.headers);
             if let Some(origin) = origin {
                 cors::allow(&mut answer.headers, origin);
             }
             record.status(answer.status);
-            let relay = if headers::is_event_stream(&answer.headers) && listens(head) {
-                record.endless();
-                Relay::event_stream(body, context.drain.clone())
+            let is_stream = headers::is_event_stream(&answer.headers);
+            // What failed is no list, and clients look closely at the words of a failure.
+            let cutter = cutter.filter(|_| answer.status.is_success());
+            if let Some(cutter) = cutter.as_ref().filter(|_| !is_stream && has_list(head, &answer.headers)) {
+                return match tools::whole(&mut answer, body, cutter).await {
+                    Ok(list) => {
+                        let body = AnswerBody::whole(list, record).holding(slot);
+                        finished(Response::from_parts(answer, body), &head.method)
+                    }
+                    Err(why) => {
+                        let text = asked.passed().unwrap_or_default();
+                        let refused = Refused::list(cutter.client(), &why);
+                        record.refused(refused.rule().to_owned());
+                        authored(refused.reply(&text), origin, &head.method, record)
+                    }
+                };
+            }
+            let relay = if is_stream {
+                exchange.is_event_stream();
+                if listens(head) {
+                    record.endless();
+                }
+                let beside = Beside { cutter, hears_refusals };
+                event_stream(context, now, upstream, head, &mut answer, body, beside).await
             } else {
                 Relay::plain(body)
             };
-            finished(Response::from_parts(answer, AnswerBody::relayed(relay, record)), &head.method)
+            let body = AnswerBody::relayed(relay, record).holding(slot);
+            finished(Response::from_parts(answer, body), &head.method)
         }
         Err(trouble) => {
-            tracing::debug!(path = head.uri.path(), "{trouble:?}");
+            tracing::debug!(request_id = %record.id(), path = head.uri.path(), "{trouble:?}");
+            if let Some(refused) = limit.refuses(asked) {
+                record.refused(limit.setting());
+                return authored(refused, origin, &head.method, record);
+            }
             // To answer a JSON-RPC request its id is needed: the rest of the body is awaited, within its limits.
-            let reading = tokio::time::timeout(context.settings.header_timeout, kept.whole());
-            let asked = reading.await.ok().flatten();
-            let (name, has_login) = (upstream.settings.name.as_str(), upstream.settings.has_login);
-            authored(reply::trouble(&trouble, name, has_login, asked.as_deref()), origin, &head.method, record)
+            let reading = tokio::time::timeout(now.settings.header_timeout, asked.whole());
+            let text = reading.await.ok().flatten();
+            let (name, supply) = (upstream.settings.name.as_str(), upstream.settings.supply);
+            authored(reply::trouble(&trouble, name, supply, text.as_deref()), origin, &head.method, record)
         }
     }
+}
+
+/// True if the answer may be a list of tools that comes whole; an encoded one cannot be looked into.
+fn has_list(head: &Parts, answer: &HeaderMap) -> bool {
+    head.method == Method::POST || answer.contains_key(header::CONTENT_ENCODING)
+}
+
+/// What a client with rules needs of an event stream.
+struct Beside {
+    cutter: Option<Cutter>,
+    hears_refusals: bool,
+}
+
+/// The body of an answer that is an event stream.
+async fn event_stream(
+    context: &Context,
+    now: &Arc<Snapshot>,
+    upstream: &Arc<Upstream>,
+    head: &Parts,
+    answer: &mut http::response::Parts,
+    body: pool::Incoming,
+    beside: Beside,
+) -> Relay {
+    let mut relay = Relay::plain(body);
+    let has_rules = beside.cutter.is_some() || beside.hears_refusals;
+    if has_rules {
+        // Nobody knows how much will be cut, or said beside.
+        answer.headers.remove(header::CONTENT_LENGTH);
+    }
+    if let Some(cutter) = beside.cutter {
+        relay = relay.cut(cutter);
+    }
+    if listens(head) {
+        relay = relay.ending_with(context.drain.clone());
+    }
+    let has_length = answer.headers.contains_key(header::CONTENT_LENGTH);
+    if let Some(silence) = now.settings.sse_keep_alive.filter(|_| !has_length) {
+        relay = relay.kept_alive(silence);
+    }
+    if head.method != Method::GET {
+        return relay;
+    }
+    let channel = beside.hears_refusals.then(|| upstream.channels.open(permit::path_and_query(&head.uri).to_owned()));
+    let (channel, inbox) = channel.unzip();
+    if let Some(inbox) = inbox {
+        relay = relay.hearing(inbox);
+    }
+    relay = relay.judged(endpoint_judge(now.clone(), upstream.clone(), head, answer, channel));
+    if has_length && !relay.keeps_its_length(SETTLING).await {
+        answer.headers.remove(header::CONTENT_LENGTH);
+    }
+    relay
+}
+
+/// Decides about the `endpoint` event of the stream that this GET opened.
+fn endpoint_judge(
+    now: Arc<Snapshot>,
+    upstream: Arc<Upstream>,
+    head: &Parts,
+    answer: &http::response::Parts,
+    channel: Option<Arc<Channel>>,
+) -> relay::Judge {
+    let asked = head.uri.clone();
+    let answered = answer.extensions.get().map_or_else(|| asked.clone(), |Redirected(target)| target.clone());
+    Box::new(move |reference| {
+        let Some(reference) = reference else { return endpoint::unreadable(&upstream) };
+        let target = |uri: &Uri| permit::path_and_query(uri).to_owned();
+        let opened = Opened { asked: target(&asked), answered: target(&answered) };
+        let routes = |path: &str| takes_messages(&upstream, path, &now.mounts);
+        let verdict = endpoint::judge(reference, &opened, &upstream, routes);
+        if let Some(channel) = channel
+            && !matches!(verdict, Verdict::Refused)
+            && let Some(target) = endpoint::target(reference, &opened, &upstream)
+        {
+            channel.named(target);
+        }
+        verdict
+    })
 }
 
 /// True if the request listens for whatever comes, for as long as it lasts. When the daemon stops, such a stream ends

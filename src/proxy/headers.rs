@@ -2,15 +2,16 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::proxy::guard;
+
 /// Headers of one connection, not of the message (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
     header::TE,
-    header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
 ];
@@ -20,11 +21,11 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 const NOT_FOR_THE_UPSTREAM: [HeaderName; 7] = [
     header::AUTHORIZATION,
     header::COOKIE,
-    header::EXPECT,
     header::FORWARDED,
     header::ORIGIN,
     header::REFERER,
     HeaderName::from_static("x-real-ip"),
+    guard::KEY,
 ];
 
 /// What an upstream says that is not for the client: challenges that would start a sign-in against us, cookies,
@@ -39,28 +40,50 @@ const NOT_FOR_THE_CLIENT: [HeaderName; 5] = [
 
 /// Makes a client's headers fit for the upstream: exactly one `Authorization`, ours, and the upstream's `Host`.
 pub(super) fn for_upstream(headers: &mut HeaderMap, host: HeaderValue, authorization: HeaderValue) {
-    remove_hop_by_hop(headers);
-    for name in &NOT_FOR_THE_UPSTREAM {
-        headers.remove(name);
+    let takes_trailers = takes_trailers(headers);
+    remove_not_for_upstream(headers);
+    if takes_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
-    remove_prefixed(headers, "sec-");
-    remove_prefixed(headers, "x-forwarded-");
     headers.insert(header::HOST, host);
     headers.insert(header::AUTHORIZATION, authorization);
 }
 
+/// True if the sender takes trailers; codings that it takes are for one connection (RFC 9110 §10.1.4).
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Removes what a client says that is not for the upstream.
+pub(super) fn remove_not_for_upstream(headers: &mut HeaderMap) {
+    remove_named_by_connection(headers);
+    remove_if(headers, |name| {
+        let text = name.as_str();
+        HOP_BY_HOP.contains(name)
+            || NOT_FOR_THE_UPSTREAM.contains(name)
+            || text.starts_with("sec-")
+            || text.starts_with("x-forwarded-")
+    });
+}
+
 /// Makes an upstream's headers fit for the client.
 pub(super) fn for_client(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
-    for name in &NOT_FOR_THE_CLIENT {
-        headers.remove(name);
-    }
-    remove_prefixed(headers, "access-control-");
+    remove_not_for_client(headers);
     if is_event_stream(headers) {
         let no_cache = HeaderValue::from_static("no-cache, no-transform");
         headers.entry(header::CACHE_CONTROL).or_insert(no_cache);
         headers.entry("x-accel-buffering").or_insert(HeaderValue::from_static("no"));
     }
+}
+
+/// Removes what an upstream says that is not for the client.
+pub(super) fn remove_not_for_client(headers: &mut HeaderMap) {
+    remove_named_by_connection(headers);
+    remove_if(headers, |name| {
+        HOP_BY_HOP.contains(name) || NOT_FOR_THE_CLIENT.contains(name) || name.as_str().starts_with("access-control-")
+    });
 }
 
 /// True if the body is an event stream whose bytes can be read.
@@ -70,9 +93,8 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
         && !headers.contains_key(header::CONTENT_ENCODING)
 }
 
-/// Removes the headers of the connection and those that `Connection` names. `Host` and what frames the message
-/// are never removed on a client's word.
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+/// Removes the headers that `Connection` names. `Host` and what frames the message are never removed on a client's word.
+fn remove_named_by_connection(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let named: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
@@ -85,14 +107,12 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
 }
 
-fn remove_prefixed(headers: &mut HeaderMap, prefix: &str) {
-    let named: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(prefix)).cloned().collect();
-    for name in named {
+/// Removes the headers whose name says so. Names that are there are compared, for they are few; to look up those that
+/// may be there would hash each of them.
+fn remove_if(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
+    while let Some(name) = headers.keys().find(|name| goes(name)).cloned() {
         headers.remove(name);
     }
 }
@@ -145,11 +165,13 @@ mod tests {
         let expected = [
             "accept: application/json, text/event-stream",
             "authorization: Bearer ours",
+            "connection: te",
             "content-length: 5",
             "host: gw.example",
             "last-event-id: 7",
             "mcp-param-city: Hangzhou",
             "mcp-session-id: S",
+            "te: trailers",
             "traceparent: 00-1",
         ];
         assert_eq!(pairs(&headers), expected);
@@ -180,5 +202,23 @@ mod tests {
         let mut json = map(&[("content-type", "application/json")]);
         for_client(&mut json);
         assert_eq!(json.len(), 1);
+    }
+
+    #[test]
+    fn asking_for_trailers_is_told_from_asking_for_codings() {
+        for (lines, asked) in [
+            (&["trailers"][..], true),
+            (&["gzip;q=0.5, Trailers"], true),
+            (&["gzip", "trailers"], true),
+            (&["gzip"], false),
+            (&["x-trailers"], false),
+            (&[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::TE, HeaderValue::from_static(line));
+            }
+            assert_eq!(takes_trailers(&headers), asked, "{lines:?}");
+        }
     }
 }

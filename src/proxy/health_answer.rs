@@ -15,7 +15,7 @@ use crate::observe::traffic::Counts;
 /// Answers the state: 200 when the requests of every upstream can be served, 503 when some cannot. The times are
 /// those of the upstream whose token ends first, or has ended.
 ///
-/// Of conditions only the names are said here, for everybody who reaches the port may ask.
+/// Of conditions only the names are said here, for whoever may use the port may ask.
 pub(super) fn answer(
     standings: &[Standing],
     conditions: &BTreeSet<&'static str>,
@@ -24,16 +24,14 @@ pub(super) fn answer(
     now: Now,
 ) -> (StatusCode, Value) {
     let nobody = Standing::default();
-    let usable = |standing: &Standing| {
-        standing.signed_in && Remaining::of(standing.expires_at, standing.signed_in, now.wall).is_valid()
-    };
+    let usable = |standing: &Standing| standing.serves(now.wall);
     let ends = |standing: &&Standing| (usable(standing), standing.expires_at.is_none(), standing.expires_at);
     let standing = standings.iter().min_by_key(ends).unwrap_or(&nobody);
     let up = now.mono.since(started.mono);
     let access = Remaining::of(standing.expires_at, standing.signed_in, now.wall);
     // A refresh token whose end is not known counts as valid while the login does.
     let refresh = Remaining::of(standing.refresh_expires_at, standing.signed_in, now.wall);
-    let healthy = !standings.is_empty() && standings.iter().all(usable);
+    let healthy = is_healthy(standings, conditions, now);
     let resident = resident_megabytes();
     let mut answer = Map::new();
     let mut put = |key: &str, value: Value| answer.insert(key.to_owned(), value);
@@ -71,6 +69,24 @@ pub(super) fn answer(
     (status, Value::Object(answer))
 }
 
+/// The status alone: 200 when the requests of every upstream can be served, 503 when some cannot.
+pub(super) fn status_alone(
+    standings: &[Standing],
+    conditions: &BTreeSet<&'static str>,
+    now: Now,
+) -> (StatusCode, Value) {
+    match is_healthy(standings, conditions, now) {
+        true => (StatusCode::OK, json!({"status": "healthy"})),
+        false => (StatusCode::SERVICE_UNAVAILABLE, json!({"status": "degraded"})),
+    }
+}
+
+fn is_healthy(standings: &[Standing], conditions: &BTreeSet<&'static str>, now: Now) -> bool {
+    !conditions.contains("incident")
+        && !standings.is_empty()
+        && standings.iter().all(|standing| standing.serves(now.wall))
+}
+
 /// What is left of a token's life.
 enum Remaining {
     None,
@@ -87,10 +103,6 @@ impl Remaining {
             Some(end) => Self::Left(end.since(now)),
             None => Self::Unknown,
         }
-    }
-
-    fn is_valid(&self) -> bool {
-        matches!(self, Self::Left(_) | Self::Unknown)
     }
 
     fn word(&self) -> &'static str {

@@ -28,6 +28,14 @@ fn health(context: &Context) -> Reply {
     reply::json(status, answer.to_string().into_bytes())
 }
 
+/// `/health` for strangers: whether requests are served, and nothing else.
+pub(super) fn status_alone(context: &Context) -> Reply {
+    let standings: Vec<Standing> = context.health.standings().into_values().collect();
+    let conditions = context.health.conditions().iter().map(|condition| condition.name).collect();
+    let (status, answer) = health_answer::status_alone(&standings, &conditions, context.clock.now());
+    reply::json(status, answer.to_string().into_bytes())
+}
+
 async fn callback(head: &Parts, context: &Context) -> Reply {
     // HEAD is safe (RFC 9110 §9.2.1): what scans links, or looks before it follows, must not use up a waiting login.
     if head.method == Method::HEAD {

@@ -9,13 +9,18 @@ use http::{Response, StatusCode};
 use hyper::ext::ReasonPhrase;
 
 use crate::model::callback::CallbackOutcome;
+use crate::model::client::ClientName;
 use crate::model::time::in_words;
 use crate::observe::text::shown;
+use crate::policy::client::Stranger;
+use crate::policy::servers::Denied;
 use crate::proxy::admit::NotAdmitted;
 use crate::proxy::error::Trouble;
+use crate::proxy::guard::Refused;
 use crate::proxy::pages;
-use crate::proxy::policy::Denied;
 use crate::proxy::rpc::{self, Code};
+use crate::proxy::settings::Supply;
+use crate::proxy::upstream::Barred;
 
 /// An answer of our own.
 pub(super) type Reply = Response<Bytes>;
@@ -23,22 +28,28 @@ pub(super) type Reply = Response<Bytes>;
 /// What a troubled request looked like: its body, as far as it has arrived and was kept.
 pub(super) type Asked<'a> = Option<&'a [u8]>;
 
-/// The answer to a request that its upstream did not answer. `has_login`: its token is a person's login, so that a
-/// person may mend it by signing in.
-pub(super) fn trouble(trouble: &Trouble, upstream: &str, has_login: bool, asked: Asked<'_>) -> Reply {
+/// The answer to a request that its upstream did not answer.
+pub(super) fn trouble(trouble: &Trouble, upstream: &str, supply: Supply, asked: Asked<'_>) -> Reply {
     let retry = match trouble {
-        Trouble::SignInNeeded | Trouble::RefusedTwice => Some("60"),
-        Trouble::Renewing | Trouble::RefusedAndNotRenewed | Trouble::NotRepeatable => Some("5"),
+        Trouble::Incident | Trouble::SignInNeeded | Trouble::RefusedTwice | Trouble::NotSoon => Some("60"),
+        Trouble::Renewing | Trouble::RefusedAndNotRenewed | Trouble::NotRepeatable | Trouble::NotTaken(_) => Some("5"),
         _ => None,
     };
     let (status, code, text) = match trouble {
+        Trouble::Incident => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::Incident,
+            "mcp-proxy forwards nothing: its operator has declared an incident. When it is over, end it on its machine \
+             with: mcp-proxy resume"
+                .to_owned(),
+        ),
         Trouble::SignInNeeded => (
             StatusCode::SERVICE_UNAVAILABLE,
             Code::SignInNeeded,
             format!("mcp-proxy is not signed in to {upstream}. Sign in on its machine with: mcp-proxy login"),
         ),
         // What failed is for the journal: a server's own words may hold what clients must not see.
-        Trouble::Renewing if !has_login => (
+        Trouble::Renewing if supply == Supply::Source => (
             StatusCode::SERVICE_UNAVAILABLE,
             Code::TryAgain,
             format!(
@@ -46,7 +57,7 @@ pub(super) fn trouble(trouble: &Trouble, upstream: &str, has_login: bool, asked:
                  mcp-proxy says why; it goes on trying. Try again soon"
             ),
         ),
-        Trouble::RefusedAndNotRenewed if !has_login => (
+        Trouble::RefusedAndNotRenewed if supply == Supply::Source => (
             StatusCode::SERVICE_UNAVAILABLE,
             Code::TryAgain,
             format!(
@@ -54,12 +65,37 @@ pub(super) fn trouble(trouble: &Trouble, upstream: &str, has_login: bool, asked:
                  goes on asking. If this goes on, put a token there that may use this server"
             ),
         ),
-        Trouble::RefusedTwice if !has_login => (
+        Trouble::RefusedTwice if supply == Supply::Source => (
             StatusCode::SERVICE_UNAVAILABLE,
             Code::TryAgain,
             format!(
                 "{upstream} refused the token, a newer one too. It may lack access to this server; put another one \
                  into the file, or have the command print another one"
+            ),
+        ),
+        Trouble::Renewing if supply == Supply::Credentials => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!(
+                "mcp-proxy has no token for {upstream}: it got none for its API credentials. Its journal says why, and \
+                 what to do: mcp-proxy status does too, on its machine. It goes on trying. Try again soon"
+            ),
+        ),
+        Trouble::NotSoon => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!(
+                "mcp-proxy has no token for {upstream}: its API credentials are missing, wrong, or may not get one, which \
+                 only a person can change. mcp-proxy status on its machine says why, and what to do, as does its \
+                 journal. It notices by itself when it is changed"
+            ),
+        ),
+        Trouble::RefusedTwice | Trouble::RefusedAndNotRenewed if supply == Supply::Credentials => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!(
+                "{upstream} refused the token that mcp-proxy got for its API credentials, and there is no better one yet. \
+                 If this goes on, the identity of these credentials may lack access to this server; check its permissions"
             ),
         ),
         Trouble::RefusedTwice => (
@@ -94,6 +130,11 @@ pub(super) fn trouble(trouble: &Trouble, upstream: &str, has_login: bool, asked:
         Trouble::Connect(why) => {
             (StatusCode::BAD_GATEWAY, Code::Upstream, format!("mcp-proxy cannot reach {upstream}: {why}"))
         }
+        Trouble::NotTaken(why) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::TryAgain,
+            format!("{upstream} did not take the request ({why}); it was not processed. Send it again"),
+        ),
         Trouble::Broken(why) => (
             StatusCode::BAD_GATEWAY,
             Code::Upstream,
@@ -115,7 +156,7 @@ pub(super) fn trouble(trouble: &Trouble, upstream: &str, has_login: bool, asked:
     };
     let mut reply = match asked.and_then(|body| rpc::error_for(body, code, &text).map(|error| (body, error))) {
         // Every client shows a JSON-RPC error to its person; of another status most show the number alone.
-        Some((_, error)) if code == Code::SignInNeeded => return json(StatusCode::OK, error),
+        Some((_, error)) if matches!(code, Code::SignInNeeded | Code::Incident) => return json(StatusCode::OK, error),
         Some((_, error)) => json(status, error),
         None => json(status, rpc::error_without_id(code, &text)),
     };
@@ -135,9 +176,20 @@ pub(super) fn not_admitted(why: &NotAdmitted) -> Reply {
         NotAdmitted::BadHost => {
             text(StatusCode::BAD_REQUEST, "The request needs exactly one Host header (RFC 9112 section 3.2).\n")
         }
+        NotAdmitted::TransferCoding => {
+            let words = "mcp-proxy knows the transfer coding chunked alone (RFC 9112 section 6.1).\n";
+            let mut reply = text(StatusCode::NOT_IMPLEMENTED, words);
+            // Who codes a body in a way of its own may also end it elsewhere.
+            reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            reply
+        }
         NotAdmitted::NotAResource => {
             text(StatusCode::NOT_IMPLEMENTED, "mcp-proxy is not a general proxy: it forwards to its upstreams alone.\n")
         }
+        NotAdmitted::Trace => text(
+            StatusCode::NOT_IMPLEMENTED,
+            "mcp-proxy forwards no TRACE: the answer would repeat the token that it adds (RFC 9110 section 9.3.8).\n",
+        ),
         NotAdmitted::ForeignHost(host) => refusal(&format!(
             "refused: {:?} is not a name of this mcp-proxy. If it should be, add it to listen.allowed_hosts",
             shown(host, &[])
@@ -150,27 +202,113 @@ pub(super) fn not_admitted(why: &NotAdmitted) -> Reply {
     }
 }
 
-/// The answer to a request that a rule refuses.
-pub(super) fn denied(denied: &Denied) -> Reply {
+/// The answer to somebody who may not use this mcp-proxy: what would let them, and who can do that.
+///
+/// 401 is for keys alone, and never with a challenge: clients would begin to sign in, and there is nothing to sign in to.
+pub(super) fn stranger(refused: &Refused) -> Reply {
+    const KEY: &str = "Send it as \"Authorization: Bearer mcpk_...\" or \"X-MCP-Proxy-Key: mcpk_...\"";
+    let (status, text) = match refused {
+        Refused::WrongKey => (
+            StatusCode::UNAUTHORIZED,
+            format!(
+                "refused: this client key is not known here, or was removed. {KEY}; who runs this mcp-proxy makes a new one \
+                 with: mcp-proxy client add"
+            ),
+        ),
+        Refused::TooManyKeys => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "refused: too many wrong client keys; a right one is taken at any time".to_owned(),
+        ),
+        Refused::Stranger(Stranger::KeyMissing(name)) => (
+            StatusCode::UNAUTHORIZED,
+            format!(
+                "refused: the client {name} of this mcp-proxy needs a key. {KEY}; who runs this mcp-proxy makes one with: \
+                 mcp-proxy client add {name}"
+            ),
+        ),
+        Refused::Stranger(Stranger::KeyDoesNotFit(name)) => (
+            StatusCode::FORBIDDEN,
+            format!(
+                "refused: this key was made for the client {name}, and no [[client]] of that name with key = true fits this \
+                 caller (access.others is not asked when a key is shown)"
+            ),
+        ),
+        Refused::Stranger(Stranger::User(uid)) => (
+            StatusCode::FORBIDDEN,
+            format!(
+                "refused: the user {uid} of this host may not use this mcp-proxy; it is for the user that runs it and the \
+                 person who signed in (access.others). Add a [[client]] with users = [\"{uid}\"] to its configuration"
+            ),
+        ),
+        Refused::Stranger(Stranger::UnknownUser) => (
+            StatusCode::FORBIDDEN,
+            "refused: it cannot be told which user of this host calls (see mcp-proxy status), and this mcp-proxy is not for \
+             everybody (access.others). Use a client key: mcp-proxy client add"
+                .to_owned(),
+        ),
+        Refused::Stranger(Stranger::Container) => (
+            StatusCode::FORBIDDEN,
+            "refused: containers may not use this mcp-proxy (access.containers). Add a [[client]] with addresses or with \
+             key = true to its configuration"
+                .to_owned(),
+        ),
+        Refused::Stranger(Stranger::Elsewhere) => (
+            StatusCode::FORBIDDEN,
+            "refused: other machines may not use this mcp-proxy (access.others). Add a [[client]] with addresses or with \
+             key = true to its configuration"
+                .to_owned(),
+        ),
+        Refused::Stranger(Stranger::NoClient) => (
+            StatusCode::FORBIDDEN,
+            "refused: this caller is none of the clients of this mcp-proxy, and others may not use it (access.others). Add a \
+             [[client]] that fits it to its configuration"
+                .to_owned(),
+        ),
+    };
+    let mut reply = json(status, rpc::error_without_id(Code::Refused, &text));
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+    }
+    reply
+}
+
+/// The answer to a request that a server list refuses; `client` is who asks, if that is known.
+pub(super) fn barred(barred: &Barred, client: Option<&ClientName>) -> Reply {
+    let (denied, whose, of) = match (barred, client) {
+        (Barred::ForClient(denied), Some(name)) => (denied, " for this client", format!(" of [[client]] {name}")),
+        (Barred::ForAll(denied) | Barred::ForClient(denied), _) => (denied, "", String::new()),
+    };
     refusal(&match denied {
         Denied::Blocked(rule) => {
-            format!("Access denied: This MCP server is blocked (blocked_servers has {rule})")
+            format!("Access denied: This MCP server is blocked{whose} (blocked_servers{of} has {rule})")
         }
         Denied::NotAllowed => {
-            "Access denied: This MCP server is not allowed (no entry of allowed_servers fits)".to_owned()
+            format!("Access denied: This MCP server is not allowed{whose} (no entry of allowed_servers{of} fits)")
         }
         Denied::Ambiguous(why) => {
-            format!("Access denied: the path {why}, so allowed_servers and blocked_servers cannot be applied to it")
+            format!("Access denied: the path {why}, so allowed_servers and blocked_servers{of} cannot be applied to it")
         }
         Denied::Undecided(rule) => format!(
             "Access denied: it is not known whether this MCP server is {rule}, because the server list of the upstream \
-             does not have it (yet). Use its id or path in the rule, or give mcp-proxy API credentials to read the list"
+             does not have it (yet). Use its id or path in the rule{of}, or give mcp-proxy API credentials to read the list"
         ),
     })
 }
 
 fn refusal(text: &str) -> Reply {
     json(StatusCode::FORBIDDEN, rpc::error_without_id(Code::Refused, text))
+}
+
+/// The answer to a message for a stream that has ended. It opened with a path that led nowhere else.
+pub(super) fn gone() -> Reply {
+    let text = "The event stream that this message belongs to has ended. Open a new one";
+    json(StatusCode::GONE, rpc::error_without_id(Code::Upstream, text))
+}
+
+/// The answer to a request whose path and query are longer than `limit` bytes.
+pub(super) fn target_too_long(limit: usize) -> Reply {
+    let text = format!("path and query of the request are longer than {limit} bytes; put what is long into its body");
+    json(StatusCode::URI_TOO_LONG, rpc::error_without_id(Code::Refused, &text))
 }
 
 /// The answer where no upstream is mounted.
@@ -217,6 +355,13 @@ pub(super) fn preflight() -> Reply {
     reply
 }
 
+/// The answer to a message that is answered elsewhere.
+pub(super) fn accepted() -> Reply {
+    let mut reply = Reply::default();
+    *reply.status_mut() = StatusCode::ACCEPTED;
+    reply
+}
+
 /// JSON that must not be stored.
 pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Reply {
     let mut reply = with(status, "application/json", Bytes::from(body));
@@ -247,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_request_that_needs_a_sign_in_gets_an_error_that_clients_show() {
-        let reply = trouble(&Trouble::SignInNeeded, "alibaba", true, Some(REQUEST));
+        let reply = trouble(&Trouble::SignInNeeded, "alibaba", Supply::Login, Some(REQUEST));
         assert_eq!(reply.status(), StatusCode::OK);
         assert_eq!(body(&reply)["id"], 7);
         assert!(body(&reply)["error"]["message"].as_str().unwrap().contains("mcp-proxy login"));
@@ -256,7 +401,7 @@ mod tests {
     #[test]
     fn what_is_no_request_gets_a_503_with_a_time() {
         for asked in [None, Some(&b"{\"method\":\"notifications/x\"}"[..]), Some(b"")] {
-            let reply = trouble(&Trouble::SignInNeeded, "alibaba", true, asked);
+            let reply = trouble(&Trouble::SignInNeeded, "alibaba", Supply::Login, asked);
             assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(reply.headers()["retry-after"], "60");
             let reason = reply.extensions().get::<ReasonPhrase>().unwrap();
@@ -268,8 +413,10 @@ mod tests {
     #[test]
     fn troubles_never_have_a_status_that_clients_misread() {
         let troubles = [
+            Trouble::Incident,
             Trouble::SignInNeeded,
             Trouble::Renewing,
+            Trouble::NotSoon,
             Trouble::NotRepeatable,
             Trouble::RefusedTwice,
             Trouble::RefusedAndNotRenewed,
@@ -281,8 +428,8 @@ mod tests {
         ];
         for asked in [None, Some(REQUEST)] {
             for case in &troubles {
-                for has_login in [true, false] {
-                    let status = trouble(case, "alibaba", has_login, asked).status().as_u16();
+                for supply in [Supply::Login, Supply::Source, Supply::Credentials] {
+                    let status = trouble(case, "alibaba", supply, asked).status().as_u16();
                     assert!(matches!(status, 200 | 502 | 503 | 504), "{case:?}: {status}");
                 }
             }
@@ -292,11 +439,20 @@ mod tests {
     #[test]
     fn a_token_that_needs_no_person_asks_for_none() {
         for case in [Trouble::Renewing, Trouble::RefusedAndNotRenewed, Trouble::RefusedTwice] {
-            let reply = trouble(&case, "github", false, Some(REQUEST));
-            let said = body(&reply)["error"]["message"].as_str().unwrap().to_owned();
-            assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE, "{said}");
-            assert!(said.contains("file") && !said.contains("login") && !said.contains("signed"), "{said}");
+            for (supply, names) in [(Supply::Source, "file"), (Supply::Credentials, "API credentials")] {
+                let reply = trouble(&case, "github", supply, Some(REQUEST));
+                let said = body(&reply)["error"]["message"].as_str().unwrap().to_owned();
+                assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE, "{said}");
+                assert!(said.contains(names) && !said.contains("login") && !said.contains("signed"), "{said}");
+            }
         }
+        let reply = trouble(&Trouble::NotSoon, "alibaba", Supply::Credentials, Some(REQUEST));
+        assert_eq!(
+            (reply.status(), &reply.headers()["retry-after"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &"60".parse().unwrap())
+        );
+        let said = body(&reply)["error"]["message"].as_str().unwrap().to_owned();
+        assert!(said.contains("only a person can change") && said.contains("mcp-proxy status"), "{said}");
     }
 
     #[test]

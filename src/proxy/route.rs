@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use http::Method;
+use http::uri::PathAndQuery;
 
-use crate::proxy::policy::Denied;
-use crate::proxy::upstream::Upstream;
+use crate::policy::grant::Grant;
+use crate::proxy::endpoint;
+use crate::proxy::upstream::{Barred, Upstream};
 
 /// What becomes of a request.
 #[must_use]
@@ -13,10 +15,14 @@ use crate::proxy::upstream::Upstream;
 pub(super) enum Decision {
     /// It goes to this upstream.
     Forward(Arc<Upstream>),
+    /// It goes to this upstream, and means this target there.
+    ForwardTo(Arc<Upstream>, PathAndQuery),
     /// We answer it.
     Local(Local),
-    /// A rule of the upstream refuses it.
-    Refuse(Denied),
+    /// A server list refuses it.
+    Refuse(Barred),
+    /// The event stream that gave the path to its client has ended.
+    Gone,
     /// No upstream is mounted there.
     NoUpstream,
 }
@@ -35,20 +41,39 @@ pub(super) enum Local {
 }
 
 /// Decides. `mounts` are tried in order, longest mount first.
-pub(super) fn route(method: &Method, path: &str, mounts: &[Arc<Upstream>]) -> Decision {
+pub(super) fn route(method: &Method, path: &str, grant: &Grant, mounts: &[Arc<Upstream>]) -> Decision {
     if let Some(local) = local(method, path) {
         return Decision::Local(local);
     }
-    let Some(upstream) = mounts.iter().find(|upstream| is_below(path, &upstream.settings.mount)) else {
-        return Decision::NoUpstream;
-    };
-    match upstream.decide(path) {
-        Ok(()) => Decision::Forward(upstream.clone()),
-        Err(denied) => Decision::Refuse(denied),
+    let Some(upstream) = mounted(path, mounts) else { return Decision::NoUpstream };
+    if !endpoint::is_reserved(path, &upstream.settings.mount) {
+        return match upstream.decide(path, grant) {
+            Ok(()) => Decision::Forward(upstream.clone()),
+            Err(barred) => Decision::Refuse(barred),
+        };
+    }
+    match upstream.endpoints.target(path).filter(|_| *method == Method::POST) {
+        None => Decision::Gone,
+        Some(target) => match upstream.decide(target.path(), grant) {
+            Ok(()) => Decision::ForwardTo(upstream.clone(), target),
+            Err(barred) => Decision::Refuse(barred),
+        },
     }
 }
 
-fn local(method: &Method, path: &str) -> Option<Local> {
+/// True if messages that are sent to `path` come to this upstream, whatever its server lists say then.
+pub(super) fn takes_messages(upstream: &Upstream, path: &str, mounts: &[Arc<Upstream>]) -> bool {
+    local(&Method::POST, path).is_none()
+        && !endpoint::is_reserved(path, &upstream.settings.mount)
+        && mounted(path, mounts).is_some_and(|mounted| std::ptr::eq(mounted.as_ref(), upstream))
+}
+
+fn mounted<'a>(path: &str, mounts: &'a [Arc<Upstream>]) -> Option<&'a Arc<Upstream>> {
+    mounts.iter().find(|upstream| is_below(path, &upstream.settings.mount))
+}
+
+/// What we answer ourselves at this path.
+pub(super) fn local(method: &Method, path: &str) -> Option<Local> {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match path {
         "/health" if reads => Some(Local::Health),

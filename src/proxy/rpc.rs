@@ -4,13 +4,19 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Error codes of our own, outside the range that JSON-RPC 2.0 §5.1 reserves.
+/// Error codes: of our own, outside the range that JSON-RPC 2.0 §5.1 reserves, and one of MCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
     /// A person has to sign in.
     SignInNeeded = -31_401,
     /// A rule refuses the request.
     Refused = -31_403,
+    /// Headers and body say different things (MCP 2026-07-28, Streamable HTTP, `HeaderMismatch`).
+    HeaderMismatch = -32_020,
+    /// A client sends more than it may.
+    TooMany = -31_429,
+    /// Somebody stopped all forwarding.
+    Incident = -31_423,
     /// The upstream cannot be reached, or broke off.
     Upstream = -31_502,
     /// It may work in a moment.

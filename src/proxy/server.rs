@@ -1,30 +1,39 @@
-//! The listener's loop: a permit, a connection, a task; and the end of all of them.
+//! The loop of all listeners: a connection, a place, a task; and the end of all of them.
 
-use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, watch};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::callback::CallbackHandler;
 use crate::model::server::McpServer;
 use crate::model::time::Clock;
+use crate::model::upstream::UpstreamName;
 use crate::net;
+use crate::net::listener::{Address, Listener, Stream};
+use crate::net::owner::Finder;
 use crate::net::stream_client::StreamClient;
 use crate::net::tls::TlsError;
+use crate::observe::audit::Audit;
 use crate::observe::health::Health;
+use crate::observe::pulse::Beat;
 use crate::observe::traffic::Traffic;
-use crate::proxy::admit::Doors;
-use crate::proxy::context::Context;
-use crate::proxy::handle::handle;
+use crate::policy::client::Clients;
+use crate::policy::register::Register;
+use crate::policy::servers::ServerRules;
+use crate::proxy::admit::{Doors, Entrance};
+use crate::proxy::caller::Caller;
+use crate::proxy::connection;
+use crate::proxy::context::{Context, Snapshot};
+use crate::proxy::crowd::Crowd;
+use crate::proxy::gate::Gate;
+use crate::proxy::guesses::Guesses;
+use crate::proxy::quota::Quotas;
 use crate::proxy::settings::{Settings, UpstreamSettings};
 use crate::proxy::upstream::Upstream;
 use crate::token::Reader;
@@ -33,7 +42,7 @@ use crate::token::Reader;
 const BREATHER: Duration = Duration::from_millis(100);
 
 /// An upstream and what is known about it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Mounted {
     /// Its settings.
     pub settings: UpstreamSettings,
@@ -41,6 +50,8 @@ pub struct Mounted {
     pub tokens: Reader,
     /// What is known of its servers.
     pub catalogue: watch::Receiver<Arc<[McpServer]>>,
+    /// Told when a request cannot be decided without knowing more of them.
+    pub unknown: Arc<Notify>,
 }
 
 /// What a server is made of.
@@ -53,10 +64,18 @@ pub struct Parts {
     pub upstreams: Vec<Mounted>,
     /// Who takes callbacks of the sign-in.
     pub callbacks: CallbackHandler,
+    /// Who is at the other end of a connection.
+    pub finder: Finder,
+    /// People and keys.
+    pub register: watch::Receiver<Arc<Register>>,
     /// The daemon's conditions.
     pub health: Health,
     /// The daemon's counters.
     pub traffic: Arc<Traffic>,
+    /// What takes the records of all requests, if anything does.
+    pub audit: Option<Audit>,
+    /// The gate before all upstreams.
+    pub gate: Gate,
     /// The time.
     pub clock: Clock,
 }
@@ -67,113 +86,236 @@ pub enum ServerError {
     /// No TLS configuration for the upstreams.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The listener has no address.
-    #[error("the listener has no address: {0}")]
+    /// A listener has no address.
+    #[error("a listener has no address: {0}")]
     Listener(#[from] io::Error),
     /// An upstream's host cannot stand in a header.
     #[error("the host of upstream {0} cannot stand in a Host header")]
     Host(String),
 }
 
-/// A server that is ready to accept on its listener.
+/// A server that is ready to accept on its listeners.
 pub struct Server {
-    listener: TcpListener,
+    listeners: Vec<(Listener, Entrance)>,
+    context: Arc<Context>,
+    reloader: Reloader,
+}
+
+/// Exchanges what the configuration decides, while requests are served.
+#[derive(Clone)]
+pub struct Reloader {
     context: Arc<Context>,
 }
 
 impl Server {
-    /// Puts a server together. The listener is bound already.
+    /// Puts a server together. The listeners are bound already.
     ///
     /// # Errors
     /// When the parts do not fit.
-    pub fn new(listener: TcpListener, parts: Parts) -> Result<Self, ServerError> {
+    pub fn new(listeners: Vec<Listener>, parts: Parts) -> Result<Self, ServerError> {
+        let with_entrance = |listener: Listener| {
+            let entrance = match listener.address()? {
+                Address::Tcp(address) => Entrance::Tcp(address.ip().to_canonical()),
+                Address::Unix(_) => Entrance::Unix,
+            };
+            listener.tune()?;
+            Ok::<_, ServerError>((listener, entrance))
+        };
+        let listeners = listeners.into_iter().map(with_entrance).collect::<Result<_, _>>()?;
         let client = StreamClient::new(&parts.net)?;
-        let mut mounts = Vec::with_capacity(parts.upstreams.len());
-        for Mounted { settings, tokens, catalogue } in parts.upstreams {
-            let name = settings.name.to_string();
-            let upstream = Upstream::new(settings, tokens, catalogue, client.clone());
-            mounts.push(Arc::new(upstream.map_err(|_| ServerError::Host(name))?));
-        }
-        mounts.sort_by_key(|upstream| std::cmp::Reverse(upstream.settings.mount.len()));
-        let Settings { allowed_hosts, allowed_origins, .. } = &parts.settings;
-        let doors = Doors::new(listener.local_addr()?, allowed_hosts, allowed_origins);
-        let context = Context {
-            doors,
-            mounts,
+        let context = Arc::new(Context {
+            current: watch::Sender::new(Arc::new(snapshot(parts.settings, parts.upstreams, &client, &[])?)),
             callbacks: parts.callbacks,
+            finder: parts.finder,
+            register: parts.register,
+            guesses: Guesses::default(),
             health: parts.health,
             traffic: parts.traffic,
+            quotas: Quotas::default(),
+            audit: parts.audit,
+            gate: parts.gate,
             started: parts.clock.now(),
             clock: parts.clock,
-            settings: parts.settings,
             drain: CancellationToken::new(),
-        };
-        Ok(Self { listener, context: Arc::new(context) })
+        });
+        let reloader = Reloader { context: context.clone() };
+        Ok(Self { listeners, context, reloader })
     }
 
-    /// Serves until `stop`, then lets requests finish within the drain timeout.
-    pub async fn run(self, stop: CancellationToken) {
-        let Self { listener, context } = self;
-        let permits = Arc::new(Semaphore::new(context.settings.max_connections));
-        let mut connections = JoinSet::new();
-        loop {
-            let permit = tokio::select! {
-                () = stop.cancelled() => break,
-                Ok(permit) = permits.clone().acquire_owned() => permit,
-            };
-            let accepted = tokio::select! {
-                () = stop.cancelled() => break,
-                Some(_) = connections.join_next() => continue,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, client)) => {
-                    let context = context.clone();
-                    connections.spawn(async move {
-                        connection(context, stream, client).await;
-                        drop(permit);
-                    });
-                }
-                Err(error) if is_the_clients(&error) => tracing::debug!("a client went away: {error}"),
-                Err(error) => {
-                    tracing::warn!("cannot accept a connection: {error}");
-                    tokio::time::sleep(BREATHER).await;
-                }
+    /// What exchanges settings and upstreams later on.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// Serves until `stop`, then lets requests finish within the drain timeout. Until then it answers when `beat` is
+    /// asked for.
+    pub async fn run(self, stop: CancellationToken, mut beat: Beat) {
+        let Self { listeners, context, .. } = self;
+        let (mut connections, mut crowd, mut turn) = (JoinSet::new(), Crowd::default(), 0);
+        while let Some((stream, caller)) =
+            next(&context.gate, &listeners, &mut turn, &mut connections, &mut crowd, &mut beat, &stop).await
+        {
+            if !room(&context, &mut connections, &mut crowd, &mut beat, &stop).await {
+                break;
             }
+            if context.gate.cuts() {
+                connections.abort_all();
+            }
+            let standing = crowd.newcomer();
+            let task = connections.spawn(connection::serve(context.clone(), stream, caller, standing.clone()));
+            crowd.enter(standing, task);
         }
-        drop(listener);
+        drop(listeners);
         context.drain.cancel();
-        let all = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(context.settings.drain_timeout, all).await.is_err() {
+        let all = ended(&mut connections, &context.gate);
+        if tokio::time::timeout(context.snapshot().settings.drain_timeout, all).await.is_err() {
             tracing::warn!("{} connections did not end in time and are cut", connections.len());
             connections.shutdown().await;
         }
     }
 }
 
-async fn connection(context: Arc<Context>, stream: TcpStream, client: SocketAddr) {
-    // Small answers must not wait for more; a failure costs speed alone.
-    let _ = stream.set_nodelay(true);
-    let shared = context.clone();
-    let service = service_fn(move |request| {
-        let context = shared.clone();
-        async move { Ok::<_, Infallible>(handle(context, client, request).await) }
-    });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(context.settings.header_timeout)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = &mut serving => ended,
-        () = context.drain.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+/// Waits until all connections have ended.
+async fn ended(connections: &mut JoinSet<()>, gate: &Gate) {
+    loop {
+        tokio::select! {
+            ended = connections.join_next() => if ended.is_none() { return },
+            () = gate.cut() => connections.abort_all(),
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%client, "connection ended: {error}");
     }
+}
+
+/// The next connection of any listener; `None` once stopped.
+async fn next(
+    gate: &Gate,
+    listeners: &[(Listener, Entrance)],
+    turn: &mut usize,
+    connections: &mut JoinSet<()>,
+    crowd: &mut Crowd,
+    beat: &mut Beat,
+    stop: &CancellationToken,
+) -> Option<(Stream, Caller)> {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return None,
+            () = beat.asked() => {
+                beat.answer().await;
+                continue;
+            }
+            () = gate.cut() => {
+                connections.abort_all();
+                continue;
+            }
+            Some(ended) = connections.join_next_with_id() => {
+                crowd.leave(id_of(&ended));
+                continue;
+            }
+            accepted = accept(listeners, *turn) => accepted,
+        };
+        *turn = turn.wrapping_add(1);
+        match accepted {
+            Ok(accepted) => return Some(accepted),
+            Err(error) if is_the_clients(&error) => tracing::debug!("a client went away: {error}"),
+            Err(error) => {
+                // It may be descriptors that are missing, and an idle connection has one.
+                let made = crowd.make_room();
+                tracing::warn!(closed_an_idle_one = made, "cannot accept a connection: {error}");
+                tokio::time::sleep(BREATHER).await;
+            }
+        }
+    }
+}
+
+/// Waits until one more connection may be open; false once stopped.
+async fn room(
+    context: &Context,
+    connections: &mut JoinSet<()>,
+    crowd: &mut Crowd,
+    beat: &mut Beat,
+    stop: &CancellationToken,
+) -> bool {
+    while !crowd.has_room(context.snapshot().settings.max_connections) {
+        tokio::select! {
+            () = stop.cancelled() => return false,
+            () = beat.asked() => beat.answer().await,
+            () = context.gate.cut() => connections.abort_all(),
+            Some(ended) = connections.join_next_with_id() => crowd.leave(id_of(&ended)),
+            () = crowd.freed() => {}
+            // One that says nothing has a moment to speak, and nobody tells when that is over.
+            () = tokio::time::sleep(BREATHER) => {}
+        }
+    }
+    true
+}
+
+fn id_of(ended: &Result<(Id, ()), JoinError>) -> Id {
+    match ended {
+        Ok((id, ())) => *id,
+        Err(error) => error.id(),
+    }
+}
+
+impl Reloader {
+    /// The clients that are in force.
+    pub fn clients(&self) -> Clients {
+        self.context.snapshot().settings.clients.clone()
+    }
+
+    /// The server lists of an upstream that are in force.
+    pub fn rules(&self, upstream: &UpstreamName) -> Option<ServerRules> {
+        let snapshot = self.context.snapshot();
+        let mounted = snapshot.mounts.iter().find(|mounted| mounted.settings.name == *upstream);
+        mounted.map(|mounted| mounted.settings.rules.clone())
+    }
+
+    /// Exchanges settings and upstreams for requests that begin from now on; those under way keep what they began
+    /// with, and connections their timeouts. The trusted authorities are read anew, so idle connections to upstreams
+    /// are not used again.
+    ///
+    /// # Errors
+    /// When the parts do not fit; then nothing was changed.
+    pub fn reload(&self, settings: Settings, net: &net::Settings, upstreams: Vec<Mounted>) -> Result<(), ServerError> {
+        let before = self.context.snapshot();
+        let snapshot = snapshot(settings, upstreams, &StreamClient::new(net)?, &before.mounts)?;
+        self.context.current.send_replace(Arc::new(snapshot));
+        Ok(())
+    }
+}
+
+fn snapshot(
+    settings: Settings,
+    upstreams: Vec<Mounted>,
+    client: &StreamClient,
+    before: &[Arc<Upstream>],
+) -> Result<Snapshot, ServerError> {
+    let mut mounts = Vec::with_capacity(upstreams.len());
+    for Mounted { settings, tokens, catalogue, unknown } in upstreams {
+        let name = settings.name.to_string();
+        let upstream =
+            Upstream::new(settings, tokens, (catalogue, unknown), client).map_err(|_| ServerError::Host(name))?;
+        mounts.push(Arc::new(upstream.with_memory_of(before)));
+    }
+    mounts.sort_by_key(|upstream| std::cmp::Reverse(upstream.settings.mount.len()));
+    let doors = Doors::new(&settings.allowed_hosts, &settings.allowed_origins);
+    Ok(Snapshot { settings, doors, mounts })
+}
+
+/// They are asked in turn, so that a busy listener leaves the others their share.
+async fn accept(listeners: &[(Listener, Entrance)], turn: usize) -> io::Result<(Stream, Caller)> {
+    poll_fn(|context| {
+        for at in 0..listeners.len() {
+            let (listener, entrance) = &listeners[turn.wrapping_add(at) % listeners.len()];
+            if let Poll::Ready(accepted) = listener.poll_accept(context) {
+                let called = |(stream, peer)| {
+                    let caller = Caller::of(&stream, peer, *entrance);
+                    (stream, caller)
+                };
+                return Poll::Ready(accepted.map(called));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Errors of `accept` that concern one client, not the listener (accept(2)).

@@ -8,25 +8,34 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use http_body::Body;
-use hyper::body::Incoming;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use url::{Position, Url};
 
+use crate::model::client::ClientName;
 use crate::model::server::McpServer;
-use crate::net::stream_client::{StreamClient, StreamError};
+use crate::net::pool::{Incoming, Pool, StreamError};
+use crate::net::stream_client::StreamClient;
+use crate::observe::access::Record;
+use crate::policy::grant::Grant;
+use crate::policy::servers::Denied;
+use crate::proxy::channels::Channels;
+use crate::proxy::endpoint::Registry;
 use crate::proxy::error::Trouble;
+use crate::proxy::expect::Asked;
 use crate::proxy::headers;
-use crate::proxy::policy::Denied;
 use crate::proxy::refused::Refused;
-use crate::proxy::replay::{Kept, Sending};
+use crate::proxy::replay::Kept;
 use crate::proxy::settings::{Settings, UpstreamSettings};
+use crate::proxy::tools::Known;
 use crate::token::{Bearer, Reader, Unavailable};
 
 /// A refusal's body is read up to this many bytes and for this long.
 const LONGEST_USED_UP: usize = 16 * 1024;
 const LONGEST_USING_UP: Duration = Duration::from_secs(1);
+/// How often a request is sent that no upstream processed.
+const TRIES: usize = 3;
 /// How many redirects of one request are followed.
 const REDIRECTS: usize = 3;
 
@@ -36,10 +45,41 @@ pub(super) struct Upstream {
     pub(super) settings: UpstreamSettings,
     tokens: Reader,
     catalogue: watch::Receiver<Arc<[McpServer]>>,
-    client: StreamClient<Sending>,
+    /// Told when the catalogue does not have the server of a request.
+    unknown: Arc<Notify>,
+    pool: Pool<Asked>,
     host: HeaderValue,
     refused: Refused,
+    /// The message endpoints of its event streams that have a path of our own.
+    pub(super) endpoints: Arc<Registry>,
+    /// Its event streams of HTTP+SSE whose clients have rules.
+    pub(super) channels: Arc<Channels>,
+    /// What it says of its tools.
+    pub(super) known: Arc<Known>,
 }
+
+/// A refusal by server lists, and whose they are.
+#[derive(Debug)]
+pub(super) enum Barred {
+    /// Those of the upstream, which hold for everybody.
+    ForAll(Denied),
+    /// Those of the client.
+    ForClient(Denied),
+}
+
+impl Barred {
+    /// The rule, as the audit trail names it; `client` is who asks, if that is known.
+    pub(super) fn rule(&self, client: Option<&ClientName>) -> String {
+        match (self, client) {
+            (Self::ForClient(denied), Some(name)) => format!("[[client]] {name}: {}", denied.rule()),
+            (Self::ForAll(denied) | Self::ForClient(denied), _) => denied.rule(),
+        }
+    }
+}
+
+/// Put on an answer that came from elsewhere than was asked: where a redirect led.
+#[derive(Debug, Clone)]
+pub(super) struct Redirected(pub(super) Uri);
 
 /// A request as it goes to the upstream, ready to be sent more than once.
 struct Outgoing<'a> {
@@ -47,22 +87,52 @@ struct Outgoing<'a> {
     target: Uri,
     headers: HeaderMap,
     body: &'a Kept,
+    grant: &'a Grant,
 }
 
 impl Upstream {
     pub(super) fn new(
         settings: UpstreamSettings,
         tokens: Reader,
-        catalogue: watch::Receiver<Arc<[McpServer]>>,
-        client: StreamClient<Sending>,
+        (catalogue, unknown): (watch::Receiver<Arc<[McpServer]>>, Arc<Notify>),
+        client: &StreamClient,
     ) -> Result<Self, header::InvalidHeaderValue> {
         let host = HeaderValue::from_str(settings.authority().as_str())?;
-        Ok(Self { settings, tokens, catalogue, client, host, refused: Refused::default() })
+        let pool = client.at(&settings.origin);
+        let (refused, endpoints, channels, known) =
+            (Refused::default(), Arc::default(), Arc::default(), Arc::default());
+        Ok(Self { settings, tokens, catalogue, unknown, pool, host, refused, endpoints, channels, known })
     }
 
-    /// Whether the server lists let a request for `path` pass.
-    pub(super) fn decide(&self, path: &str) -> Result<(), Denied> {
-        self.settings.rules.decide(path, &self.catalogue.borrow())
+    /// The same upstream after a reload: streams that are open go on, and with them the paths of their endpoints; its
+    /// tools are what they were.
+    pub(super) fn with_memory_of(mut self, before: &[Arc<Self>]) -> Self {
+        let here = (&self.settings.origin, &self.settings.mount);
+        if let Some(same) = before.iter().find(|other| (&other.settings.origin, &other.settings.mount) == here) {
+            self.endpoints = same.endpoints.clone();
+            self.channels = same.channels.clone();
+            self.known = same.known.clone();
+        }
+        self
+    }
+
+    /// Whether the server lists, everybody's and the client's own, let a request for `path` pass. Where that is not
+    /// known, more is asked for.
+    pub(super) fn decide(&self, path: &str, grant: &Grant) -> Result<(), Barred> {
+        let catalogue = self.catalogue.borrow();
+        let of_all = self.settings.rules.decide(path, &catalogue).map_err(Barred::ForAll);
+        let decided = of_all.and_then(|()| grant.servers.decide(path, &catalogue).map_err(Barred::ForClient));
+        if let Err(Barred::ForAll(Denied::Undecided(_)) | Barred::ForClient(Denied::Undecided(_))) = decided {
+            self.unknown.notify_one();
+        }
+        decided
+    }
+
+    /// Puts down in `record` to which server a request for `path` goes, if the catalogue has it.
+    pub(super) fn name_server(&self, path: &str, record: &mut Record) {
+        if let Some(server) = McpServer::at(path, &self.catalogue.borrow()) {
+            record.server(&server.name, &server.id);
+        }
     }
 
     /// Sends a request and answers what the upstream answered, as soon as its head is there.
@@ -70,13 +140,14 @@ impl Upstream {
         &self,
         head: &Parts,
         body: &Kept,
+        grant: &Grant,
         limits: &Settings,
     ) -> Result<Response<Incoming>, Trouble> {
         let bearer = self.bearer(limits.token_wait).await?;
         let mut headers = head.headers.clone();
         headers::for_upstream(&mut headers, self.host.clone(), bearer.authorization().clone());
-        let target = self.target(head.uri.path_and_query().map_or("/", |target| target.as_str()))?;
-        let mut outgoing = Outgoing { method: &head.method, target, headers, body };
+        let target = self.target(&head.uri)?;
+        let mut outgoing = Outgoing { method: &head.method, target, headers, body, grant };
         let response = self.send_following(&mut outgoing, limits).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
@@ -91,7 +162,7 @@ impl Upstream {
         let (newer, ()) = tokio::join!(newer, use_up(response.into_body()));
         let newer = newer.map_err(|why| match why {
             Unavailable::SignInNeeded => Trouble::SignInNeeded,
-            Unavailable::Renewing => Trouble::RefusedAndNotRenewed,
+            Unavailable::Renewing | Unavailable::NotSoon => Trouble::RefusedAndNotRenewed,
         })?;
         outgoing.headers.insert(header::AUTHORIZATION, newer.authorization().clone());
         let response = self.send_following(&mut outgoing, limits).await?;
@@ -108,6 +179,7 @@ impl Upstream {
         self.tokens.usable(limit).await.map_err(|why| match why {
             Unavailable::SignInNeeded => Trouble::SignInNeeded,
             Unavailable::Renewing => Trouble::Renewing,
+            Unavailable::NotSoon => Trouble::NotSoon,
         })
     }
 
@@ -117,47 +189,76 @@ impl Upstream {
         outgoing: &mut Outgoing<'_>,
         limits: &Settings,
     ) -> Result<Response<Incoming>, Trouble> {
-        for _ in 0..=REDIRECTS {
-            let response = self.send(outgoing, limits).await?;
-            let Some(location) = redirect(&response) else { return Ok(response) };
+        for followed in 0..=REDIRECTS {
+            let mut response = self.send(outgoing, limits).await?;
+            let Some(location) = redirect(&response) else {
+                if followed > 0 {
+                    response.extensions_mut().insert(Redirected(outgoing.target.clone()));
+                }
+                return Ok(response);
+            };
             let keeps_method =
                 matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
             let next = resolve(&outgoing.target, location);
             let next = next.ok_or_else(|| Trouble::Redirect("an address that is none".to_owned()))?;
             // The upstream may have let the client choose the target, so the server lists hold for it too.
-            let stays = self.settings.origin.is_same_origin(&next) && self.decide(next.path()).is_ok();
+            let stays = self.settings.origin.is_same_origin(&next) && self.decide(next.path(), outgoing.grant).is_ok();
             if !stays || !keeps_method {
                 return Err(Trouble::Redirect(bare(next)));
             }
-            outgoing.target = self.target(&next[Position::BeforePath..Position::AfterQuery])?;
+            outgoing.target = self.at(&next[Position::BeforePath..Position::AfterQuery])?;
         }
         Err(Trouble::Redirect("one address after another".to_owned()))
     }
 
+    /// Sends, and sends again what was surely not processed, and what may be repeated (RFC 9110 §9.2.2).
     async fn send(&self, outgoing: &Outgoing<'_>, limits: &Settings) -> Result<Response<Incoming>, Trouble> {
+        let mut tries = TRIES;
+        loop {
+            let error = match self.send_once(outgoing, limits).await? {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            let (whole, safe) = (outgoing.body.is_whole(), outgoing.method.is_safe());
+            match error {
+                StreamError::WentAway(_) if whole => {}
+                StreamError::NotProcessed(_) if whole && tries > 1 => tries -= 1,
+                StreamError::Stale(_) if whole && safe && tries > 1 => tries -= 1,
+                StreamError::Connect(why) => return Err(Trouble::Connect(why)),
+                StreamError::NotProcessed(why) | StreamError::WentAway(why) => return Err(Trouble::NotTaken(why)),
+                StreamError::Broken(why) | StreamError::Stale(why) => return Err(Trouble::Broken(why)),
+                StreamError::RequestBody(why) => return Err(Trouble::ClientBroke(why)),
+            }
+        }
+    }
+
+    async fn send_once(
+        &self,
+        outgoing: &Outgoing<'_>,
+        limits: &Settings,
+    ) -> Result<Result<Response<Incoming>, StreamError>, Trouble> {
         let body = outgoing.body.send().ok_or(Trouble::NotRepeatable)?;
-        let mut request = Request::new(body);
+        let mut request = Asked::request(body, outgoing.headers.clone());
         *request.method_mut() = outgoing.method.clone();
         *request.uri_mut() = outgoing.target.clone();
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = outgoing.headers.clone();
-        let sending = self.client.send(request);
-        let answer = match limits.first_byte_timeout {
-            None => sending.await,
+        let sending = self.pool.send(request);
+        match limits.first_byte_timeout {
+            None => Ok(sending.await),
             // A long upload is no silence of the upstream: the limit counts from where the upload rests.
             Some(limit) => tokio::select! {
-                answer = sending => answer,
-                () = outgoing.body.rests_for(limit) => return Err(Trouble::NoAnswer(limit)),
+                answer = sending => Ok(answer),
+                () = outgoing.body.rests_for(limit) => Err(Trouble::NoAnswer(limit)),
             },
-        };
-        answer.map_err(|error| match error {
-            StreamError::Connect(why) => Trouble::Connect(why),
-            StreamError::Broken(why) => Trouble::Broken(why),
-            StreamError::RequestBody(why) => Trouble::ClientBroke(why),
-        })
+        }
     }
 
-    fn target(&self, path_and_query: &str) -> Result<Uri, Trouble> {
+    /// Where a request for `asked` goes: its own path and query, at the upstream.
+    pub(super) fn target(&self, asked: &Uri) -> Result<Uri, Trouble> {
+        self.at(asked.path_and_query().map_or("/", |target| target.as_str()))
+    }
+
+    fn at(&self, path_and_query: &str) -> Result<Uri, Trouble> {
         let built = Uri::builder()
             .scheme(self.settings.origin.scheme())
             .authority(self.settings.authority().clone())

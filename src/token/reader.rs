@@ -14,6 +14,9 @@ use crate::token::{Feedback, State};
 pub enum Unavailable {
     /// A renewal is under way or will be tried again by itself: waiting makes sense.
     Renewing,
+    /// The last try failed in a way that lasts until somebody changes something: waiting makes no sense, though it is
+    /// tried again.
+    NotSoon,
     /// A person has to sign in: waiting makes no sense.
     SignInNeeded,
 }
@@ -53,30 +56,30 @@ impl Reader {
     /// Waits for a bearer that can be sent now, at most `limit`.
     ///
     /// # Errors
-    /// At once when a sign-in is needed; [`Unavailable::Renewing`] when the limit ran out.
+    /// At once when waiting makes no sense, or as soon as it makes none; [`Unavailable::Renewing`] when the limit ran out.
     pub async fn usable(&self, limit: Duration) -> Result<Bearer, Unavailable> {
         let generation = self.states.borrow().bearer.as_ref().map_or(0, Bearer::generation);
         match self.current() {
             Ok(bearer) => Ok(bearer),
-            Err(Unavailable::SignInNeeded) => Err(Unavailable::SignInNeeded),
             Err(Unavailable::Renewing) => self.newer_than(generation, limit).await,
+            Err(no_use) => Err(no_use),
         }
     }
 
     /// Waits for a bearer of a generation above `generation`, at most `limit`.
     ///
     /// # Errors
-    /// At once when a sign-in is needed; [`Unavailable::Renewing`] when the limit ran out.
+    /// At once when waiting makes no sense, or as soon as it makes none; [`Unavailable::Renewing`] when the limit ran out.
     pub async fn newer_than(&self, generation: u64, limit: Duration) -> Result<Bearer, Unavailable> {
         let mut states = self.states.clone();
         let wanted = |state: &State| {
             let newer = state.bearer.as_ref().is_some_and(|bearer| bearer.generation() > generation);
-            newer || state.without == Unavailable::SignInNeeded
+            newer || state.without != Unavailable::Renewing
         };
         match tokio::time::timeout(limit, states.wait_for(wanted)).await {
             Ok(Ok(state)) => match &state.bearer {
                 Some(bearer) if bearer.generation() > generation => Ok(bearer.clone()),
-                _ => Err(Unavailable::SignInNeeded),
+                _ => Err(state.without),
             },
             // The publisher is gone only while the daemon stops.
             Ok(Err(_)) | Err(_) => Err(Unavailable::Renewing),

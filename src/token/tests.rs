@@ -72,6 +72,21 @@ async fn waiters_end_at_once_when_a_sign_in_is_needed() {
     assert!(reader.current().is_ok(), "the bearer still in force stays");
 }
 
+#[tokio::test]
+async fn waiters_end_as_soon_as_waiting_makes_no_sense() {
+    let (publisher, reader) = slot(clock_at(100));
+    let waiting = reader.usable(Duration::from_secs(3600));
+    let refused = async { publisher.explain(Unavailable::NotSoon) };
+    let (waited, ()) = tokio::join!(waiting, refused);
+    assert_eq!(waited.unwrap_err(), Unavailable::NotSoon);
+    assert_eq!(reader.usable(Duration::from_secs(3600)).await.unwrap_err(), Unavailable::NotSoon);
+    // A new try is under way: it is worth waiting for.
+    publisher.explain(Unavailable::Renewing);
+    let published = async { publisher.publish(bearer(1, 200)) };
+    let (waited, ()) = tokio::join!(reader.usable(Duration::from_secs(3600)), published);
+    assert_eq!(waited.unwrap().generation(), 1);
+}
+
 #[test]
 fn a_token_that_cannot_be_a_header_is_refused() {
     assert!(Bearer::new(1, &Secret::new("a\nb"), None).is_err());

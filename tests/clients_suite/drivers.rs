@@ -18,7 +18,10 @@ pub(crate) enum Client {
     PythonV1,
     PythonV2Legacy,
     PythonV2Auto,
+    FastMcpLegacy,
+    FastMcpAuto,
     LangChain,
+    Inspector,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +42,7 @@ impl Client {
     /// The revisions that it must arrive at: with a handshake, or from 2026-07-28 on.
     pub(crate) fn era(self) -> &'static str {
         match self {
-            Self::TypeScriptV2Auto | Self::PythonV2Auto => "modern",
+            Self::TypeScriptV2Auto | Self::PythonV2Auto | Self::FastMcpAuto => "modern",
             _ => "legacy",
         }
     }
@@ -52,25 +55,34 @@ impl Client {
             }
             Self::PythonV1 | Self::LangChain => ("py1", root().join("target/test-clients/py1/bin/python")),
             Self::PythonV2Legacy | Self::PythonV2Auto => ("py2", root().join("target/test-clients/py2/bin/python")),
+            Self::FastMcpLegacy | Self::FastMcpAuto => {
+                ("fastmcp", root().join("target/test-clients/fastmcp/bin/python"))
+            }
+            Self::Inspector => ("inspector", root().join("tests/clients/inspector/node_modules/@modelcontextprotocol")),
         }
     }
 
     fn command(self) -> Command {
         let (name, file) = self.need();
         let mut command = match name {
-            "typescript" => Command::new("node"),
+            "typescript" | "inspector" => Command::new("node"),
             _ => Command::new(file),
         };
         command.arg(root().join("tests/clients").join(match self {
             Self::TypeScriptV1 | Self::TypeScriptV2Legacy | Self::TypeScriptV2Auto => "typescript/flow.mjs",
-            Self::PythonV1 | Self::PythonV2Legacy | Self::PythonV2Auto => "python/flow.py",
+            Self::PythonV1 | Self::PythonV2Legacy | Self::PythonV2Auto | Self::FastMcpLegacy | Self::FastMcpAuto => {
+                "python/flow.py"
+            }
             Self::LangChain => "python/langchain_flow.py",
+            Self::Inspector => "inspector/flow.mjs",
         }));
         match self {
             Self::TypeScriptV1 | Self::PythonV1 => command.args(["--sdk", "v1"]),
             Self::TypeScriptV2Legacy | Self::PythonV2Legacy => command.args(["--sdk", "v2", "--mode", "legacy"]),
             Self::TypeScriptV2Auto | Self::PythonV2Auto => command.args(["--sdk", "v2", "--mode", "auto"]),
-            Self::LangChain => return command,
+            Self::FastMcpLegacy => command.args(["--sdk", "fastmcp", "--mode", "legacy"]),
+            Self::FastMcpAuto => command.args(["--sdk", "fastmcp", "--mode", "auto"]),
+            Self::LangChain | Self::Inspector => return command,
         };
         command.args(["--expect-era", self.era()]);
         command

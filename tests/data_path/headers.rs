@@ -36,8 +36,7 @@ X-Hop: 1
 Keep-Alive: timeout=5
 Proxy-Authorization: Basic eA==
 Proxy-Connection: keep-alive
-TE: trailers
-Trailer: X-Sum
+TE: gzip
 Upgrade: h2c
 Forwarded: for=10.0.0.1
 X-Forwarded-For: 10.0.0.1
@@ -160,7 +159,6 @@ Connection: close, X-Hop
 X-Hop: 1
 Keep-Alive: timeout=5
 Proxy-Authenticate: Basic
-Trailer: X-Sum
 Upgrade: h2c
 ";
     let sandbox = sandbox().await;

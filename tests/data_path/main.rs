@@ -4,12 +4,18 @@
 
 mod connections;
 mod doors;
+mod endpoints;
 mod faults;
 mod headers;
+mod http2;
+mod leaving;
+mod limits;
 mod messages;
 mod redirects;
+mod sockets;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod trailers;
 mod uploads;
 mod wire;

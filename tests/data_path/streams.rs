@@ -11,20 +11,24 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::support::{PATIENCE, Proxy, post, sandbox};
-use crate::wire::{CALL, Direct, Raw, asked, proxy_with};
+use crate::wire::{CALL, Direct, Raw, Scripted, asked, proxy_to, proxy_with};
 
+/// How long answers may take to finish at a stop, if nobody sets it.
+const DRAIN: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
+/// How long the upstream may go on for fifty clients that have left.
+const CANCELLED: Duration = Duration::from_millis(100);
 /// What the daemon may add to the time of a first byte; an idle machine shows a tenth of it.
 const ADDED: Duration = Duration::from_millis(5);
 
-async fn open(proxy: &Proxy, path: &str) -> Incoming {
+pub(crate) async fn open(proxy: &Proxy, path: &str) -> Incoming {
     let request = Request::get(path).header("host", proxy.address.to_string()).header("accept", "text/event-stream");
     let response = proxy.send(request.body(http_body_util::Full::default()).unwrap()).await;
     assert_eq!(response.status(), StatusCode::OK);
     response.into_body()
 }
 
-async fn next(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+pub(crate) async fn next(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
     let frame = tokio::time::timeout(PATIENCE, body.frame()).await.expect("a frame in time");
     frame.map(|frame| frame.map(|frame| frame.into_data().unwrap()))
 }
@@ -64,11 +68,18 @@ async fn c2_clients_that_leave_take_their_streams_with_them() {
     let sandbox = sandbox().await;
     let cloud = sandbox.cloud();
     let proxy = Proxy::signed_in(&sandbox).await;
-    let streams = futures_util::future::join_all((0..50).map(|_| open(&proxy, "/lab/hold"))).await;
-    open_streams(&cloud, 50, PATIENCE).await;
-    drop(streams);
-    open_streams(&cloud, 0, SECOND).await;
-    assert_eq!(cloud.counts().cancelled_streams, 50);
+    let mut took = Vec::new();
+    for round in 1..=3 {
+        let streams = futures_util::future::join_all((0..50).map(|_| open(&proxy, "/lab/hold"))).await;
+        open_streams(&cloud, 50, PATIENCE).await;
+        let began = Instant::now();
+        drop(streams);
+        open_streams(&cloud, 0, SECOND).await;
+        took.push(began.elapsed());
+        assert_eq!(cloud.counts().cancelled_streams, 50 * round);
+    }
+    // The machine may be busy with other tests for a while, but not with nothing else.
+    assert!(took.iter().min() < Some(&CANCELLED), "{took:?}");
 }
 
 #[tokio::test]
@@ -127,9 +138,69 @@ async fn c3_an_event_is_passed_on_while_it_is_not_complete() {
     let cloud = sandbox.cloud();
     let proxy = Proxy::signed_in(&sandbox).await;
     let mut stream = open(&proxy, "/lab/hold").await;
-    for piece in ["da", "ta: endless", "\r", "\n", "\n\nretry: 5\n\n", ":\n\n", "id: 1\ndata:\n\n"] {
+    // Of the first event, only what may be the data of an endpoint waits (row C4).
+    let first = [":\n", "id: 1\nretry", ": 5\n", "event: message\nda", "ta: ", "x", "\n\n"];
+    for piece in
+        first.into_iter().chain(["da", "ta: endless", "\r", "\n", "\n\nretry: 5\n\n", ":\n\n", "id: 1\ndata:\n\n"])
+    {
         assert_eq!(cloud.say_on_holds(piece), 1);
         assert_eq!(next(&mut stream).await.unwrap().unwrap(), piece);
+    }
+}
+
+#[tokio::test]
+async fn c3_a_stream_without_lines_and_an_event_of_many_megabytes_are_the_same_to_the_byte() {
+    for event in [format!("data: {}\n\n", "x".repeat(4 << 20)), "x".repeat(4 << 20), "\r".repeat(1 << 20)] {
+        let sandbox = sandbox().await;
+        // Without a length and without chunks: the body ends when the connection does.
+        let upstream = Scripted::start(&format!("HTTP/1.1 200 OK\nContent-Type: text/event-stream\n\n{event}")).await;
+        let proxy = proxy_to(&upstream.url, &sandbox).await;
+        let through = open(&proxy, "/mcp").await.collect().await.unwrap().to_bytes();
+        let sent = event.replace('\n', "\r\n");
+        assert!(through == sent, "{} bytes, not {}", through.len(), sent.len());
+    }
+}
+
+#[tokio::test]
+async fn c3_a_silent_stream_gets_comments_between_events_and_nowhere_else() {
+    let sandbox = sandbox().await;
+    let cloud = sandbox.cloud();
+    let proxy = proxy_with(&sandbox, "[limits]\nsse_keep_alive = \"20ms\"\n").await;
+    let mut between = open(&proxy, "/lab/hold").await;
+    assert_eq!(next(&mut between).await.unwrap().unwrap(), ":\n\n", "from the beginning on");
+    let mut inside = open(&proxy, "/lab/hold").await;
+    assert_eq!(next(&mut inside).await.unwrap().unwrap(), ":\n\n");
+    let call = post(proxy.address, "/lab/hold", CALL);
+    let mut called = proxy.send(call).await.into_body();
+    cloud.say_on_holds("data: {");
+    let spoken = |body: Vec<u8>| String::from_utf8(body).unwrap().replace(":\n\n", "");
+    // One of the streams is left inside its event; the others end it, and are silent again.
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"data: {") {
+        heard.extend_from_slice(&next(&mut inside).await.unwrap().unwrap());
+    }
+    assert_eq!(spoken(heard), "data: {");
+    let silent = tokio::time::timeout(Duration::from_millis(200), inside.frame()).await;
+    assert!(silent.is_err(), "inside an event: {silent:?}");
+    cloud.say_on_holds("}\n\n");
+    for stream in [&mut between, &mut inside, &mut called] {
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"}\n\n:\n\n:\n\n") {
+            heard.extend_from_slice(&next(stream).await.unwrap().unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn c3_streams_of_a_length_and_encoded_ones_get_no_comments() {
+    for head in ["Content-Length: 11", "Content-Encoding: gzip"] {
+        let sandbox = sandbox().await;
+        let answer = format!("HTTP/1.1 200 OK\nContent-Type: text/event-stream\n{head}\n\n");
+        let upstream = Scripted::with("\n\n", &[&answer, "data: ", "{1}\n"]).await;
+        let to = format!("[[upstream]]\nname = \"alibaba\"\nurl = \"{}\"\n", upstream.url);
+        let proxy = proxy_with(&sandbox, &format!("[limits]\nsse_keep_alive = \"1ms\"\n{to}")).await;
+        let through = open(&proxy, "/mcp").await.collect().await.unwrap().to_bytes();
+        assert_eq!(through, "data: {1}\r\n", "{head}");
     }
 }
 
@@ -182,8 +253,25 @@ async fn c10_a_stop_ends_idle_streams_at_once_and_cleanly() {
     }
     let began = Instant::now();
     proxy.stop().await;
-    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+    assert!(began.elapsed() < DRAIN / 2, "{:?}", began.elapsed());
     assert!(next(&mut said).await.is_none() && next(&mut silent).await.is_none(), "a clean end");
+}
+
+#[tokio::test]
+async fn c10_a_stop_lets_a_client_that_has_just_connected_be_served() {
+    let sandbox = sandbox().await;
+    let proxy = Proxy::signed_in(&sandbox).await;
+    let address = proxy.address;
+    let mut client = Raw::connect(address).await;
+    // The next one is answered, so the one before it was accepted.
+    assert_eq!(proxy.get("/lab/echo").await.0, 200);
+    let asking = async {
+        stopping(address).await;
+        client.write(b"GET /lab/echo HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        client.answer().await.0.status
+    };
+    let (_, status) = tokio::join!(proxy.stop(), asking);
+    assert_eq!(status, 200);
 }
 
 #[tokio::test]
@@ -192,19 +280,19 @@ async fn c10_a_stop_ends_a_stream_after_the_event_that_is_being_sent() {
     let cloud = sandbox.cloud();
     let proxy = Proxy::signed_in(&sandbox).await;
     let mut stream = open(&proxy, "/lab/hold").await;
-    cloud.say_on_holds("data: ha");
-    assert_eq!(next(&mut stream).await.unwrap().unwrap(), "data: ha");
+    cloud.say_on_holds("data: {ha");
+    assert_eq!(next(&mut stream).await.unwrap().unwrap(), "data: {ha");
     let began = Instant::now();
     let address = proxy.address;
     let reading = async {
         stopping(address).await;
         // The rest of the event, and the beginning of another one in the same piece.
-        cloud.say_on_holds("lf\n\ndata: ne");
-        assert_eq!(next(&mut stream).await.unwrap().unwrap(), "lf\n\n");
+        cloud.say_on_holds("lf}\n\ndata: ne");
+        assert_eq!(next(&mut stream).await.unwrap().unwrap(), "lf}\n\n");
         assert!(next(&mut stream).await.is_none(), "a clean end");
     };
     tokio::join!(proxy.stop(), reading);
-    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+    assert!(began.elapsed() < DRAIN / 2, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -233,7 +321,7 @@ async fn c10_a_stop_lets_other_answers_finish() {
 async fn c11_streams_outlive_the_time_limits_of_heads() {
     let sandbox = sandbox().await;
     let cloud = sandbox.cloud();
-    let limits = "[limits]\nheader_timeout = \"100ms\"\n[network]\nfirst_byte_timeout = \"100ms\"\n";
+    let limits = "[limits]\nheader_timeout = \"1s\"\n[network]\nfirst_byte_timeout = \"1s\"\n";
     let proxy = proxy_with(&sandbox, limits).await;
     let mut stream = open(&proxy, "/lab/hold").await;
     // A connection that says nothing is closed when the limit has passed: by then the stream has lasted as long.

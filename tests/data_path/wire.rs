@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
 
 use mcp_proxy::model::time::Clock;
 use mcp_proxy_sandbox::{Cloud, RequestRecord, Sandbox};
@@ -53,6 +54,11 @@ impl Raw {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// Says that nothing more will be sent.
+    pub(crate) async fn close_sending(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     async fn more(&mut self) -> std::io::Result<usize> {
         tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.unread)).await.expect("more bytes in time")
     }
@@ -96,6 +102,9 @@ impl Raw {
     }
 }
 
+/// Between two pieces that an upstream sends one after the other.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// An upstream on plain HTTP that answers every request alike, whatever is asked, and closes.
 pub(crate) struct Scripted {
     pub(crate) url: String,
@@ -106,22 +115,37 @@ pub(crate) struct Scripted {
 impl Scripted {
     /// `answer` is written as it is, but `\n` stands for CRLF.
     pub(crate) async fn start(answer: &str) -> Self {
-        let answer = answer.replace('\n', "\r\n");
+        Self::with("\n\n", &[answer]).await
+    }
+
+    /// The same, but answers when `end` was read, and pauses before each further piece of the answer.
+    pub(crate) async fn with(end: &str, pieces: &[&str]) -> Self {
+        let end = end.replace('\n', "\r\n").into_bytes();
+        let pieces: Vec<_> = pieces.iter().map(|piece| piece.replace('\n', "\r\n").into_bytes()).collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heads = Arc::new(Mutex::new(Vec::new()));
         let (seen, mut tasks) = (heads.clone(), JoinSet::new());
         tasks.spawn(async move {
+            let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let mut raw = Raw { stream, unread: Vec::new() };
-                while !raw.unread.windows(4).any(|window| window == b"\r\n\r\n") {
-                    if matches!(raw.more().await, Ok(0) | Err(_)) {
-                        break;
+                let (seen, end, pieces) = (seen.clone(), end.clone(), pieces.clone());
+                connections.spawn(async move {
+                    let mut raw = Raw { stream, unread: Vec::new() };
+                    while !raw.unread.windows(end.len()).any(|window| window == end) {
+                        if matches!(raw.more().await, Ok(0) | Err(_)) {
+                            break;
+                        }
                     }
-                }
-                seen.lock().unwrap().push(String::from_utf8_lossy(&raw.unread).into_owned());
-                raw.write(answer.as_bytes()).await;
+                    seen.lock().unwrap().push(String::from_utf8_lossy(&raw.unread).into_owned());
+                    for (number, piece) in pieces.iter().enumerate() {
+                        if number > 0 {
+                            tokio::time::sleep(PAUSE).await;
+                        }
+                        raw.write(piece).await;
+                    }
+                });
             }
         });
         Self { url, heads, _tasks: tasks }

@@ -10,6 +10,8 @@
 pub mod person;
 pub mod prerequisites;
 pub mod program;
+pub mod systemd;
+pub mod time;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -39,7 +41,8 @@ pub async fn sandbox() -> Sandbox {
     Sandbox::start(Options::default()).await.expect("the sandbox starts")
 }
 
-/// The configuration that leads a daemon to `sandbox`. Listens on any free port. `more` is appended; it may begin
+/// The configuration that leads a daemon to `sandbox`. Listens on any free port, and has no control socket: commands
+/// work on the files then. Nothing answers where a virtual machine's metadata would be. `more` is appended; it may begin
 /// with lines for the `[[upstream]]` table.
 pub fn config_text(sandbox: &Sandbox, state_dir: &Path, more: &str) -> String {
     format!(
@@ -47,6 +50,8 @@ pub fn config_text(sandbox: &Sandbox, state_dir: &Path, more: &str) -> String {
 state_dir = "{state}"
 [listen]
 port = 0
+[control]
+socket = "off"
 [network]
 extra_ca_file = "{ca}"
 [alibaba]
@@ -55,6 +60,9 @@ aliyun_config_file = "{state}/aliyun.json"
 signin = "{page}"
 oauth = "{token}"
 ims = "{cloud}"
+ramoauth = "{cloud}"
+sts = "{cloud}"
+metadata = "http://127.0.0.1:9"
 [[upstream]]
 name = "alibaba"
 mount = "/"
@@ -120,11 +128,22 @@ impl Proxy {
 
     /// Starts a daemon with everything given: more configuration, the time, the state directory.
     pub async fn start_with(sandbox: &Sandbox, more: &str, clock: Clock, state_dir: Arc<TempDir>) -> Self {
+        let text = config_text(sandbox, state_dir.path(), more);
+        Self::configured(&text, environment(sandbox), clock, state_dir).await
+    }
+
+    /// Starts a daemon with a configuration of its own.
+    pub async fn configured(
+        text: &str,
+        environment: BTreeMap<String, String>,
+        clock: Clock,
+        state_dir: Arc<TempDir>,
+    ) -> Self {
         let main_file = state_dir.path().join("mcp-proxy.toml");
-        std::fs::write(&main_file, config_text(sandbox, state_dir.path(), more)).unwrap();
+        std::fs::write(&main_file, text).unwrap();
         let inputs = Inputs { main_file, uid: 1000, ..Inputs::default() };
         let settings = config::load(&inputs).unwrap_or_else(|problems| panic!("{problems:?}")).settings;
-        let daemon = Daemon::start(&settings, Arc::new(environment(sandbox)), clock, Purpose::Serve).await.unwrap();
+        let daemon = Daemon::start(&settings, Arc::new(environment), clock, Purpose::Serve).await.unwrap();
         let inside = Inside { health: daemon.health().clone(), sign_in: daemon.sign_ins().first().cloned() };
         let (address, stop, mut tasks) = (daemon.address().unwrap(), CancellationToken::new(), JoinSet::new());
         let running = daemon.run(stop.clone());

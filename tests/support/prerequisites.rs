@@ -11,6 +11,14 @@ pub enum Need {
     Python,
     /// The right to mount a file system.
     Mount,
+    /// The right to run a command as another user.
+    OtherUsers,
+    /// nginx, as an upstream of another make.
+    Nginx,
+    /// The cloud vendor's own Python SDK.
+    AlibabaSdk,
+    /// The right to make network namespaces, with bridges in them.
+    NetworkNamespaces,
 }
 
 impl Need {
@@ -28,8 +36,17 @@ impl Need {
             ],
             Self::Python => vec![("python", on_path("python3"))],
             Self::Mount => vec![("mount", on_path("mount"))],
+            Self::OtherUsers => vec![("setpriv", on_path("setpriv"))],
+            Self::NetworkNamespaces => vec![("netns", on_path("ip"))],
+            Self::Nginx => vec![("nginx", on_path("nginx"))],
+            Self::AlibabaSdk => vec![("alibaba", vec![environment("alibaba")])],
         }
     }
+}
+
+/// The interpreter of an environment that `tests/prepare` makes.
+pub fn environment(name: &str) -> PathBuf {
+    root().join("target/test-clients").join(name).join("bin/python")
 }
 
 /// The directory of other people's clients.

@@ -34,6 +34,8 @@ pub enum Event {
     Found(Credential),
     /// The saved login is gone from the store: a person signed out.
     Removed,
+    /// A person signed out here: nothing is to be kept, on disk or not.
+    SignedOut,
     /// A save ended.
     SaveEnded(Result<(), String>),
     /// The source of tokens has something new.
@@ -69,6 +71,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// True if the server may have processed the request, so that its answer may be lost.
     pub maybe_processed: bool,
+    /// True if it ends only when somebody changes something: it is tried again, but nobody need wait for that.
+    pub lasting: bool,
 }
 
 /// By what tokens are renewed.

@@ -46,6 +46,8 @@ pub struct Machine {
     retry: Option<Retry>,
     refused: Option<String>,
     answer_lost: bool,
+    /// True while the last try failed in a way that lasts, and readers know.
+    stuck: bool,
     unsaved: Option<Retry>,
     rejections: Allowance,
 }
@@ -69,6 +71,7 @@ impl Machine {
             retry: None,
             refused: None,
             answer_lost: false,
+            stuck: false,
             unsaved: None,
             rejections: Allowance::new(now.mono),
         }
@@ -87,6 +90,7 @@ impl Machine {
                 self.adopt(credential, now, &mut actions);
             }
             Event::Removed => self.removed(&mut actions),
+            Event::SignedOut => self.signed_out(&mut actions),
             Event::SignedIn(credential) => self.signed_in(credential, now, &mut actions),
             Event::Rejected(generation) => self.rejected(generation, now, &mut actions),
             Event::RenewalEnded { serial, outcome } => self.renewal_ended(serial, outcome, now, &mut actions),
@@ -170,6 +174,7 @@ impl Machine {
         self.retry = None;
         self.refused = None;
         self.answer_lost = false;
+        self.stuck = false;
         let held = Held::new(credential, now, &mut self.jitter);
         if held.is_expired(now) {
             actions.push(Action::Explain(Unavailable::Renewing));
@@ -198,8 +203,17 @@ impl Machine {
         self.renewing = false;
         self.retry = None;
         self.answer_lost = false;
+        self.stuck = false;
         actions.push(Action::Clear(Trouble::RenewalFailing));
         self.require_login("signed out: the saved login was removed".to_owned(), actions);
+    }
+
+    /// Forgets the login, even one that was never saved.
+    fn signed_out(&mut self, actions: &mut Vec<Action>) {
+        if self.unsaved.take().is_some() {
+            actions.push(Action::Clear(Trouble::NotDurable));
+        }
+        self.removed(actions);
     }
 
     fn rejected(&mut self, generation: u64, now: Now, actions: &mut Vec<Action>) {
@@ -253,7 +267,7 @@ impl Machine {
                 self.renewing = false;
                 if !self.adopt(credential, now, actions) {
                     let reason = "another process renewed, but its login is not newer".to_owned();
-                    let failure = Failure { reason, retry_after: None, maybe_processed: false };
+                    let failure = Failure { reason, retry_after: None, maybe_processed: false, lasting: false };
                     self.failed(failure, now, actions);
                 }
             }
@@ -282,6 +296,10 @@ impl Machine {
         let wait = wait_after(failures, &mut self.jitter).max(asked);
         self.retry = Some(Retry { at: now.mono.plus(wait), failures });
         actions.push(Action::Raise(Trouble::RenewalFailing, failure.reason));
+        if failure.lasting {
+            self.stuck = true;
+            actions.push(Action::Explain(Unavailable::NotSoon));
+        }
     }
 
     fn require_login(&mut self, reason: String, actions: &mut Vec<Action>) {
@@ -319,6 +337,7 @@ impl Machine {
         }
         held.withdrawn = true;
         let without = match self.refused {
+            None if self.stuck => Unavailable::NotSoon,
             None => Unavailable::Renewing,
             Some(_) => Unavailable::SignInNeeded,
         };
@@ -344,8 +363,12 @@ impl Machine {
             None => held.renewal_in(now).is_zero(),
         };
         if due {
-            self.renewing = true;
             actions.push(Action::Renew { credential: held.credential.clone(), rejected: held.rejected });
+            self.renewing = true;
+            if std::mem::take(&mut self.stuck) {
+                // Its end is near, whatever it is: worth waiting for.
+                actions.push(Action::Explain(Unavailable::Renewing));
+            }
         }
     }
 

@@ -37,6 +37,7 @@ enum Step {
     Failed {
         maybe_processed: bool,
         retry_after: Option<u64>,
+        lasting: bool,
     },
     Refused,
     /// A person signs in.
@@ -48,8 +49,10 @@ enum Step {
         ahead: i64,
         life: u64,
     },
-    /// A person signs out, in another process.
-    SignOut,
+    /// A person signs out, in this process or in another one.
+    SignOut {
+        here: bool,
+    },
     /// From now on saving works, or does not.
     Disk {
         works: bool,
@@ -64,12 +67,12 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<bool>().prop_map(|older| Step::Reject { older }),
         6 => (proptest::option::weighted(0.9, 10_u64..20_000), any::<bool>())
             .prop_map(|(life, rotated)| Step::Renewed { life, rotated }),
-        4 => (any::<bool>(), proptest::option::weighted(0.2, 0_u64..1000))
-            .prop_map(|(maybe_processed, retry_after)| Step::Failed { maybe_processed, retry_after }),
+        4 => (any::<bool>(), proptest::option::weighted(0.2, 0_u64..1000), any::<bool>())
+            .prop_map(|(maybe_processed, retry_after, lasting)| Step::Failed { maybe_processed, retry_after, lasting }),
         1 => Just(Step::Refused),
         1 => (10_u64..20_000).prop_map(|life| Step::SignIn { life }),
         1 => (-3_i64..4, 10_u64..20_000).prop_map(|(ahead, life)| Step::Found { ahead, life }),
-        1 => Just(Step::SignOut),
+        1 => any::<bool>().prop_map(|here| Step::SignOut { here }),
         1 => any::<bool>().prop_map(|works| Step::Disk { works }),
     ]
 }
@@ -82,6 +85,8 @@ struct World {
     /// The serial of the grant that is being renewed.
     in_flight: Option<u64>,
     published: Option<(u64, Option<(Wall, Mono)>)>,
+    /// What readers are told to do without a bearer.
+    without: Unavailable,
     withdrawn: bool,
     highest_serial: u64,
     renewals: VecDeque<Mono>,
@@ -118,6 +123,7 @@ impl World {
             on_disk: None,
             in_flight: None,
             published: None,
+            without: Unavailable::Renewing,
             withdrawn: true,
             highest_serial: 0,
             renewals: VecDeque::new(),
@@ -129,7 +135,7 @@ impl World {
 
     /// One event, and everything that follows from it.
     fn happen(&mut self, event: Event) {
-        let kept = self.machine.credential().is_some() && !matches!(event, Event::Removed);
+        let kept = self.machine.credential().is_some() && !matches!(event, Event::Removed | Event::SignedOut);
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let mut to_be_saved = None;
@@ -148,14 +154,24 @@ impl World {
                     Action::Publish { generation, expires, .. } => {
                         self.publish(generation, expires, to_be_saved);
                     }
-                    Action::Withdraw(_) => self.withdrawn = true,
-                    Action::Explain(_) | Action::Raise(..) | Action::Clear(_) => {}
+                    Action::Withdraw(without) => {
+                        self.withdrawn = true;
+                        self.without = without;
+                    }
+                    Action::Explain(without) => self.without = without,
+                    Action::Raise(..) | Action::Clear(_) => {}
                 }
             }
         }
         assert!(!kept || self.machine.credential().is_some(), "nothing but signing out ever deletes a login");
         let serial = self.machine.credential().map_or(0, |held| held.grant.serial);
         assert!(serial >= self.highest_serial, "an older credential replaced a newer one");
+        if self.machine.renewing {
+            assert_ne!(self.without, Unavailable::NotSoon, "a renewal is under way, and nobody may wait for it");
+        }
+        if self.without == Unavailable::NotSoon {
+            assert!(self.machine.next_renewal(self.now).is_some(), "given up without a word");
+        }
         self.highest_serial = serial;
     }
 
@@ -177,6 +193,7 @@ impl World {
         let serial = self.machine.credential().map(|held| held.grant.serial);
         assert!(saved_first.is_none() || saved_first == serial, "published before it was to be saved");
         self.published = Some((generation, expires));
+        self.without = Unavailable::Renewing;
         self.withdrawn = false;
     }
 
@@ -230,9 +247,9 @@ impl World {
                 self.happen(Event::Rejected(if older { generation.saturating_sub(1) } else { generation }));
             }
             Step::Renewed { life, rotated } => self.succeed(life, rotated),
-            Step::Failed { maybe_processed, retry_after } => {
+            Step::Failed { maybe_processed, retry_after, lasting } => {
                 let retry_after = retry_after.map(Duration::from_secs);
-                let failure = Failure { reason: "down".into(), retry_after, maybe_processed };
+                let failure = Failure { reason: "down".into(), retry_after, maybe_processed, lasting };
                 self.renewal_ends(RenewalOutcome::Failed(failure));
             }
             Step::Refused => self.renewal_ends(RenewalOutcome::Refused("invalid_grant".into())),
@@ -245,19 +262,21 @@ impl World {
                 self.happen(Event::Found(credential(serial, self.now, Some(life))));
                 self.on_disk = self.on_disk.max(Some(serial));
             }
-            Step::SignOut => self.sign_out(),
+            Step::SignOut { here } => self.sign_out(here),
             Step::Disk { works } => self.disk_works = works,
         }
     }
 
-    fn sign_out(&mut self) {
-        let (durable, held) = (self.machine.is_durable(), self.machine.credential().is_some());
+    fn sign_out(&mut self, here: bool) {
+        let held = self.machine.credential().is_some();
+        // From another process, what was never on disk cannot be removed.
+        let ends = here || self.machine.is_durable();
         self.on_disk = None;
-        if durable {
+        if ends {
             self.highest_serial = 0;
         }
-        self.happen(Event::Removed);
-        if durable {
+        self.happen(if here { Event::SignedOut } else { Event::Removed });
+        if ends {
             assert!(self.withdrawn || !held, "a bearer of a removed login is still published");
             assert!(self.machine.needs_login());
             self.in_flight = None;

@@ -1,7 +1,7 @@
 //! Every state against every event: what the machine does, as one table.
 //!
-//! A cell holds the actions in their order. `wait` and `login` say what readers are told to do meanwhile: wait for
-//! the renewal, or have a person sign in. A `renew!` follows a token that the upstream refused.
+//! A cell holds the actions in their order. `wait`, `not-soon` and `login` say what readers are told to do meanwhile:
+//! wait for the renewal, not wait, or have a person sign in. A `renew!` follows a token that the upstream refused.
 
 use std::time::Duration;
 
@@ -33,9 +33,11 @@ enum State {
     AtWillAsked,
     /// A source gave none, and the next try is not due.
     AtWillWaiting,
+    /// The same, and only a person can end it.
+    AtWillStuck,
 }
 
-const STATES: [State; 10] = [
+const STATES: [State; 11] = [
     State::NoLogin,
     State::Fresh,
     State::Renewing,
@@ -46,6 +48,7 @@ const STATES: [State; 10] = [
     State::NotDurable,
     State::AtWillAsked,
     State::AtWillWaiting,
+    State::AtWillStuck,
 ];
 
 /// What happens: every event, those with two faces twice.
@@ -61,18 +64,20 @@ enum Kind {
     AdoptedNewer,
     AdoptedOlder,
     Failed,
+    FailedForLong,
     Refused,
     RenewalFoundNone,
     SignedIn,
     FoundNewer,
     FoundOlder,
     Removed,
+    SignedOut,
     Saved,
     NotSaved,
     SourceChanged,
 }
 
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 21] = [
     Kind::StartedWithNewer,
     Kind::StartedWithout,
     Kind::Tick,
@@ -83,12 +88,14 @@ const KINDS: [Kind; 19] = [
     Kind::AdoptedNewer,
     Kind::AdoptedOlder,
     Kind::Failed,
+    Kind::FailedForLong,
     Kind::Refused,
     Kind::RenewalFoundNone,
     Kind::SignedIn,
     Kind::FoundNewer,
     Kind::FoundOlder,
     Kind::Removed,
+    Kind::SignedOut,
     Kind::Saved,
     Kind::NotSaved,
     Kind::SourceChanged,
@@ -112,12 +119,14 @@ fn expected(state: State) -> Row {
             /* AdoptedNewer     */ "",
             /* AdoptedOlder     */ "",
             /* Failed           */ "",
+            /* FailedForLong    */ "",
             /* Refused          */ "",
             /* RenewalFoundNone */ "",
             /* SignedIn         */ "save publish clear:login clear:renewal",
             /* FoundNewer       */ "publish clear:login clear:renewal",
             /* FoundOlder       */ "publish clear:login clear:renewal",
             /* Removed          */ "",
+            /* SignedOut        */ "",
             /* Saved            */ "clear:disk",
             /* NotSaved         */ "",
             /* SourceChanged    */ "",
@@ -133,12 +142,14 @@ fn expected(state: State) -> Row {
             /* AdoptedNewer     */ "",
             /* AdoptedOlder     */ "",
             /* Failed           */ "",
+            /* FailedForLong    */ "",
             /* Refused          */ "",
             /* RenewalFoundNone */ "",
             /* SignedIn         */ "save publish clear:login clear:renewal",
             /* FoundNewer       */ "publish clear:login clear:renewal",
             /* FoundOlder       */ "",
             /* Removed          */ "clear:renewal raise:login withdraw:login",
+            /* SignedOut        */ "clear:renewal raise:login withdraw:login",
             /* Saved            */ "clear:disk",
             /* NotSaved         */ "raise:disk",
             /* SourceChanged    */ "renew",
@@ -154,12 +165,14 @@ fn expected(state: State) -> Row {
             /* AdoptedNewer     */ "publish clear:login clear:renewal",
             /* AdoptedOlder     */ "raise:renewal",
             /* Failed           */ "raise:renewal",
+            /* FailedForLong    */ "raise:renewal explain:not-soon",
             /* Refused          */ "clear:renewal raise:login explain:login",
             /* RenewalFoundNone */ "clear:renewal raise:login withdraw:login",
             /* SignedIn         */ "save publish clear:login clear:renewal",
             /* FoundNewer       */ "publish clear:login clear:renewal",
             /* FoundOlder       */ "",
             /* Removed          */ "clear:renewal raise:login withdraw:login",
+            /* SignedOut        */ "clear:renewal raise:login withdraw:login",
             /* Saved            */ "clear:disk",
             /* NotSaved         */ "raise:disk",
             /* SourceChanged    */ "",
@@ -175,12 +188,14 @@ fn expected(state: State) -> Row {
             /* AdoptedNewer     */ "",
             /* AdoptedOlder     */ "",
             /* Failed           */ "",
+            /* FailedForLong    */ "",
             /* Refused          */ "",
             /* RenewalFoundNone */ "",
             /* SignedIn         */ "save publish clear:login clear:renewal",
             /* FoundNewer       */ "publish clear:login clear:renewal",
             /* FoundOlder       */ "",
             /* Removed          */ "clear:renewal raise:login withdraw:login",
+            /* SignedOut        */ "clear:renewal raise:login withdraw:login",
             /* Saved            */ "clear:disk",
             /* NotSaved         */ "raise:disk",
             /* SourceChanged    */ "renew",
@@ -196,12 +211,14 @@ fn expected(state: State) -> Row {
             /* AdoptedNewer     */ "",
             /* AdoptedOlder     */ "",
             /* Failed           */ "",
+            /* FailedForLong    */ "",
             /* Refused          */ "",
             /* RenewalFoundNone */ "",
             /* SignedIn         */ "save publish clear:login clear:renewal",
             /* FoundNewer       */ "publish clear:login clear:renewal",
             /* FoundOlder       */ "",
             /* Removed          */ "clear:renewal raise:login withdraw:login",
+            /* SignedOut        */ "clear:renewal raise:login withdraw:login",
             /* Saved            */ "clear:disk",
             /* NotSaved         */ "raise:disk",
             /* SourceChanged    */ "",
@@ -217,12 +234,14 @@ fn expected(state: State) -> Row {
             /* AdoptedNewer     */ "",
             /* AdoptedOlder     */ "",
             /* Failed           */ "",
+            /* FailedForLong    */ "",
             /* Refused          */ "",
             /* RenewalFoundNone */ "",
             /* SignedIn         */ "save publish clear:login clear:renewal",
             /* FoundNewer       */ "publish clear:login clear:renewal",
             /* FoundOlder       */ "",
             /* Removed          */ "clear:renewal raise:login withdraw:login",
+            /* SignedOut        */ "clear:renewal raise:login withdraw:login",
             /* Saved            */ "clear:disk",
             /* NotSaved         */ "raise:disk",
             /* SourceChanged    */ "",
@@ -238,12 +257,14 @@ fn expected(state: State) -> Row {
             /* AdoptedNewer     */ "publish clear:login clear:renewal",
             /* AdoptedOlder     */ "raise:renewal",
             /* Failed           */ "raise:renewal",
+            /* FailedForLong    */ "raise:renewal explain:not-soon",
             /* Refused          */ "clear:renewal raise:login withdraw:login",
             /* RenewalFoundNone */ "clear:renewal raise:login withdraw:login",
             /* SignedIn         */ "save publish clear:login clear:renewal",
             /* FoundNewer       */ "publish clear:login clear:renewal",
             /* FoundOlder       */ "",
             /* Removed          */ "clear:renewal raise:login withdraw:login",
+            /* SignedOut        */ "clear:renewal raise:login withdraw:login",
             /* Saved            */ "clear:disk",
             /* NotSaved         */ "raise:disk",
             /* SourceChanged    */ "",
@@ -259,12 +280,14 @@ fn expected(state: State) -> Row {
             /* AdoptedNewer     */ "",
             /* AdoptedOlder     */ "",
             /* Failed           */ "",
+            /* FailedForLong    */ "",
             /* Refused          */ "",
             /* RenewalFoundNone */ "",
             /* SignedIn         */ "save publish clear:login clear:renewal",
             /* FoundNewer       */ "publish clear:login clear:renewal clear:disk",
             /* FoundOlder       */ "",
             /* Removed          */ "",
+            /* SignedOut        */ "clear:disk clear:renewal raise:login withdraw:login",
             /* Saved            */ "clear:disk",
             /* NotSaved         */ "raise:disk",
             /* SourceChanged    */ "renew",
@@ -280,12 +303,14 @@ fn expected(state: State) -> Row {
             /* AdoptedNewer     */ "publish clear:login clear:renewal",
             /* AdoptedOlder     */ "raise:renewal",
             /* Failed           */ "raise:renewal",
+            /* FailedForLong    */ "raise:renewal explain:not-soon",
             /* Refused          */ "clear:renewal raise:login withdraw:login",
             /* RenewalFoundNone */ "clear:renewal raise:login withdraw:login",
             /* SignedIn         */ "save publish clear:login clear:renewal",
             /* FoundNewer       */ "publish clear:login clear:renewal",
             /* FoundOlder       */ "",
             /* Removed          */ "clear:renewal raise:login withdraw:login",
+            /* SignedOut        */ "clear:renewal raise:login withdraw:login",
             /* Saved            */ "clear:disk",
             /* NotSaved         */ "raise:disk",
             /* SourceChanged    */ "",
@@ -301,15 +326,40 @@ fn expected(state: State) -> Row {
             /* AdoptedNewer     */ "",
             /* AdoptedOlder     */ "",
             /* Failed           */ "",
+            /* FailedForLong    */ "",
             /* Refused          */ "",
             /* RenewalFoundNone */ "",
             /* SignedIn         */ "save publish clear:login clear:renewal",
             /* FoundNewer       */ "publish clear:login clear:renewal",
             /* FoundOlder       */ "",
             /* Removed          */ "clear:renewal raise:login withdraw:login",
+            /* SignedOut        */ "clear:renewal raise:login withdraw:login",
             /* Saved            */ "clear:disk",
             /* NotSaved         */ "raise:disk",
             /* SourceChanged    */ "renew",
+        ],
+        State::AtWillStuck => [
+            /* StartedWithNewer */ "publish clear:login clear:renewal",
+            /* StartedWithout   */ "raise:login withdraw:login",
+            /* Tick             */ "",
+            /* TickMuchLater    */ "renew explain:wait",
+            /* Rejected         */ "",
+            /* RejectedOlder    */ "",
+            /* Renewed          */ "",
+            /* AdoptedNewer     */ "",
+            /* AdoptedOlder     */ "",
+            /* Failed           */ "",
+            /* FailedForLong    */ "",
+            /* Refused          */ "",
+            /* RenewalFoundNone */ "",
+            /* SignedIn         */ "save publish clear:login clear:renewal",
+            /* FoundNewer       */ "publish clear:login clear:renewal",
+            /* FoundOlder       */ "",
+            /* Removed          */ "clear:renewal raise:login withdraw:login",
+            /* SignedOut        */ "clear:renewal raise:login withdraw:login",
+            /* Saved            */ "clear:disk",
+            /* NotSaved         */ "raise:disk",
+            /* SourceChanged    */ "renew explain:wait",
         ],
     }
 }
@@ -327,6 +377,7 @@ fn kind_of(event: &Event, held: u64, later: bool) -> Kind {
             RenewalOutcome::Renewed { .. } => Kind::Renewed,
             RenewalOutcome::Adopted(credential) if credential.grant.serial > held => Kind::AdoptedNewer,
             RenewalOutcome::Adopted(_) => Kind::AdoptedOlder,
+            RenewalOutcome::Failed(failure) if failure.lasting => Kind::FailedForLong,
             RenewalOutcome::Failed(_) => Kind::Failed,
             RenewalOutcome::Refused(_) => Kind::Refused,
             RenewalOutcome::Removed => Kind::RenewalFoundNone,
@@ -335,6 +386,7 @@ fn kind_of(event: &Event, held: u64, later: bool) -> Kind {
         Event::Found(credential) if credential.grant.serial > held => Kind::FoundNewer,
         Event::Found(_) => Kind::FoundOlder,
         Event::Removed => Kind::Removed,
+        Event::SignedOut => Kind::SignedOut,
         Event::SaveEnded(Ok(())) => Kind::Saved,
         Event::SaveEnded(Err(_)) => Kind::NotSaved,
         Event::SourceChanged => Kind::SourceChanged,
@@ -377,8 +429,8 @@ fn renewed(now: Now) -> RenewalOutcome {
     RenewalOutcome::Renewed { answer, asked_at: now.wall }
 }
 
-fn failed() -> RenewalOutcome {
-    RenewalOutcome::Failed(Failure { reason: "down".into(), retry_after: None, maybe_processed: false })
+fn failed(lasting: bool) -> RenewalOutcome {
+    RenewalOutcome::Failed(Failure { reason: "down".into(), retry_after: None, maybe_processed: false, lasting })
 }
 
 /// The machine in a state, and the moment.
@@ -415,7 +467,7 @@ fn reach(state: State) -> (Machine, Now) {
         State::NoLogin => (begun(Means::RefreshToken, Err("none".into())), at(10)),
         State::Fresh => (login(), at(10)),
         State::Renewing => (renewing(), at(801)),
-        State::Waiting => (ended(failed()), at(800)),
+        State::Waiting => (ended(failed(false)), at(800)),
         State::RefusedAlive => (refused(), at(801)),
         State::RefusedExpired => (expired(refused()), at(1001)),
         State::ExpiredRenewing => (expired(renewing()), at(1001)),
@@ -425,9 +477,10 @@ fn reach(state: State) -> (Machine, Now) {
             (machine, at(800))
         }
         State::AtWillAsked => (source(), at(0)),
-        State::AtWillWaiting => {
+        State::AtWillWaiting | State::AtWillStuck => {
             let mut machine = source();
-            machine.step(Event::RenewalEnded { serial: 0, outcome: failed() }, at(0));
+            let outcome = failed(state == State::AtWillStuck);
+            machine.step(Event::RenewalEnded { serial: 0, outcome }, at(0));
             (machine, at(0))
         }
     }
@@ -451,13 +504,15 @@ fn event(kind: Kind, machine: &Machine, now: Now) -> (Event, Now) {
         Kind::Renewed => ended(renewed(now)),
         Kind::AdoptedNewer => ended(RenewalOutcome::Adopted(newer())),
         Kind::AdoptedOlder => ended(RenewalOutcome::Adopted(older())),
-        Kind::Failed => ended(failed()),
+        Kind::Failed => ended(failed(false)),
+        Kind::FailedForLong => ended(failed(true)),
         Kind::Refused => ended(RenewalOutcome::Refused("invalid_grant".into())),
         Kind::RenewalFoundNone => ended(RenewalOutcome::Removed),
         Kind::SignedIn => Event::SignedIn(credential(0, now)),
         Kind::FoundNewer => Event::Found(newer()),
         Kind::FoundOlder => Event::Found(older()),
         Kind::Removed => Event::Removed,
+        Kind::SignedOut => Event::SignedOut,
         Kind::Saved => Event::SaveEnded(Ok(())),
         Kind::NotSaved => Event::SaveEnded(Err("disk full".into())),
         Kind::SourceChanged => Event::SourceChanged,
@@ -474,6 +529,7 @@ fn words(actions: &[Action]) -> String {
     };
     let readers = |without: &Unavailable| match without {
         Unavailable::Renewing => "wait",
+        Unavailable::NotSoon => "not-soon",
         Unavailable::SignInNeeded => "login",
     };
     let word = |action: &Action| match action {
@@ -528,7 +584,7 @@ fn no_pair_breaks_a_promise() {
                     assert!(when.wall < *wall && when.mono < *mono, "{state:?} x {kind:?}: published after its end");
                 }
             }
-            let signed_out = matches!(kind, Kind::Removed | Kind::RenewalFoundNone);
+            let signed_out = matches!(kind, Kind::Removed | Kind::SignedOut | Kind::RenewalFoundNone);
             assert!(
                 signed_out || machine.credential().is_some() == had_login || !had_login,
                 "{state:?} x {kind:?}: lost"

@@ -54,7 +54,7 @@ fn renewed(access: &str, now: Now, life: u64) -> RenewalOutcome {
 }
 
 fn failed() -> RenewalOutcome {
-    RenewalOutcome::Failed(Failure { reason: "down".into(), retry_after: None, maybe_processed: false })
+    RenewalOutcome::Failed(Failure { reason: "down".into(), retry_after: None, maybe_processed: false, lasting: false })
 }
 
 fn renewals(actions: &[Action]) -> usize {
@@ -188,7 +188,7 @@ fn a_refusal_for_good_requires_a_login_and_keeps_what_still_works() {
 fn a5_a_lost_answer_is_named_as_the_cause() {
     let mut machine = machine_with(credential(1, 0, Some(1000)), at(0));
     machine.step(Event::Tick, at(801));
-    let lost = Failure { reason: "cut".into(), retry_after: None, maybe_processed: true };
+    let lost = Failure { reason: "cut".into(), retry_after: None, maybe_processed: true, lasting: false };
     machine.step(Event::RenewalEnded { serial: 1, outcome: RenewalOutcome::Failed(lost) }, at(802));
     assert_eq!(renewals(&machine.step(Event::Tick, at(810))), 1);
     let outcome = RenewalOutcome::Refused("invalid_grant".into());
@@ -282,7 +282,12 @@ fn a_login_without_a_refresh_token_ends_with_its_token() {
 fn a_server_that_asks_for_time_gets_it() {
     let mut machine = machine_with(credential(1, 0, Some(1000)), at(0));
     machine.step(Event::Tick, at(801));
-    let busy = Failure { reason: "429".into(), retry_after: Some(Duration::from_secs(90)), maybe_processed: false };
+    let busy = Failure {
+        reason: "429".into(),
+        retry_after: Some(Duration::from_secs(90)),
+        maybe_processed: false,
+        lasting: false,
+    };
     machine.step(Event::RenewalEnded { serial: 1, outcome: RenewalOutcome::Failed(busy) }, at(801));
     assert_eq!(renewals(&machine.step(Event::Tick, at(880))), 0);
     assert_eq!(renewals(&machine.step(Event::Tick, at(892))), 1);

@@ -1,13 +1,15 @@
-//! Where new tokens come from: a refresh token at the authorization server, a file, or a command.
+//! Where new tokens come from without a refresh token: a file, a command, or somebody whom the layer above knows.
 //!
 //! The keeper treats them alike: renewed ahead of the end, after a rejection, with the same waits after failures.
 
 mod command;
 mod file;
-mod text;
+mod minter;
+pub(super) mod text;
 
 pub use self::command::TokenCommand;
 pub use self::file::TokenFile;
+pub use self::minter::{Minter, Minting};
 use crate::auth::credential::{Binding, Credential, Grant, TokenAnswer};
 use crate::auth::machine::Failure;
 use crate::auth::settings::TokenSource;
@@ -21,6 +23,8 @@ pub enum AtWill {
     File(TokenFile),
     /// A command that prints a token.
     Command(TokenCommand),
+    /// A function that asks a service.
+    Minter(Minter),
 }
 
 impl AtWill {
@@ -37,14 +41,15 @@ impl AtWill {
     /// # Errors
     /// When there is none now; there may be one later.
     pub async fn mint(&self, rejected: Option<&Secret>, now: Now) -> Result<TokenAnswer, Failure> {
+        let failed = |reason| Failure { reason, retry_after: None, maybe_processed: false, lasting: false };
         let answer = match self {
-            Self::File(file) => file.read(now),
-            Self::Command(command) => command.run(now).await,
+            Self::File(file) => file.read(now).map_err(failed)?,
+            Self::Command(command) => command.run(now).await.map_err(failed)?,
+            Self::Minter(minter) => minter.ask().await?,
         };
-        let answer = answer.map_err(|reason| Failure { reason, retry_after: None, maybe_processed: false })?;
         if rejected == Some(&answer.access_token) {
             let reason = format!("the upstream refused the token, and {} still gives the same one", self.name());
-            return Err(Failure { reason, retry_after: None, maybe_processed: false });
+            return Err(failed(reason));
         }
         Ok(answer)
     }
@@ -54,6 +59,7 @@ impl AtWill {
         match self {
             Self::File(file) => file.has_changed(),
             Self::Command(_) => false,
+            Self::Minter(minter) => minter.has_changed(),
         }
     }
 
@@ -62,6 +68,17 @@ impl AtWill {
         match self {
             Self::File(file) => file.path().display().to_string(),
             Self::Command(command) => command.program().to_owned(),
+            Self::Minter(minter) => minter.name().to_owned(),
+        }
+    }
+
+    /// What a person can do when it gives no token.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::File(_) | Self::Command(_) => {
+                "It is tried again by itself. Let the file hold, or the command print, a token that is good"
+            }
+            Self::Minter(minter) => minter.remedy(),
         }
     }
 

@@ -22,7 +22,7 @@ struct Answer {
 
 /// Reads a token. JSON has `access_token` (or `token`), and `expires_in` in seconds or `expires_at` as a Unix time
 /// or a date (RFC 3339). The text itself never stands in an error.
-pub(super) fn parse(text: &str, now: Now) -> Result<TokenAnswer, String> {
+pub(crate) fn parse(text: &str, now: Now) -> Result<TokenAnswer, String> {
     let text = text.trim();
     if !text.starts_with('{') {
         let one_word = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic());
@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str, now: Now) -> Result<TokenAnswer, String> {
     let expires_in = match (seconds(&answer.expires_in), end(&answer.expires_at)) {
         (_, Some(end)) if end <= now.wall => return Err("has a token whose life is over".to_owned()),
         (_, Some(end)) => Some(end.since(now.wall)),
-        (Some(life), None) if life > 0.0 => Some(Duration::from_secs_f64(life.min(1e9))),
+        (Some(life), None) if life > 0.0 => Some(Duration::from_secs_f64(life.min(1e9))).filter(|life| !life.is_zero()),
         _ => None,
     };
     Ok(TokenAnswer { access_token: Secret::new(answer.access_token), refresh_token: None, expires_in })
@@ -74,6 +74,7 @@ mod tests {
             (r#"{"token":"abc","expires_in":60}"#, Some(60)),
             (r#"{"token":"abc","expires_in":"60"}"#, Some(60)),
             (r#"{"token":"abc","expires_in":0}"#, None),
+            (r#"{"token":"abc","expires_in":1e-12}"#, None),
             (r#"{"token":"abc","expires_at":1800000060}"#, Some(60)),
             (r#"{"token":"abc","expires_at":"2027-01-15T08:01:00Z"}"#, Some(60)),
         ] {

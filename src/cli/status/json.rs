@@ -1,18 +1,12 @@
 //! The status as programs read it; `docs/STATUS.md` describes it, and a test holds the two together.
 
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::auth::keeper;
-use crate::auth::store::Protection;
-use crate::cli::status::Report;
-use crate::cli::status::login::{Login, State};
-use crate::daemon::neighbour::Neighbour;
+use crate::cli::status::{Daemon, Report, first_to_end};
+use crate::daemon::neighbour::{Neighbour, Reported};
+use crate::daemon::report::{Date, Source, Status, Upstream, VERSION};
 use crate::model::time::Wall;
-
-/// Grows when a field changes its meaning or goes away; new fields may come at any time.
-const VERSION: u32 = 1;
 
 /// The whole text.
 pub(super) fn text(report: &Report) -> String {
@@ -23,85 +17,103 @@ pub(super) fn text(report: &Report) -> String {
 fn value(report: &Report) -> Value {
     json!({
         "version": VERSION,
-        "time": date(Some(report.now)),
+        "time": Date::of(Some(report.now)),
         "exit_code": report.exit() as u8,
         "problem": report.key_problem,
-        "upstreams": report.logins.iter().map(|login| of_login(login, report.now)).collect::<Vec<_>>(),
-        "daemon": of_daemon(report),
+        "upstreams": report.logins,
+        "daemon": of_daemon(&report.daemon, report.now),
     })
 }
 
-fn of_login(login: &Login, now: Wall) -> Value {
-    let state = match login.state {
-        State::SignedIn => "signed-in",
-        State::SignInNeeded => "sign-in-needed",
-        State::Unusable => "unusable",
+fn of_daemon(daemon: &Daemon, now: Wall) -> Value {
+    let (address, listens, control, health) = match daemon {
+        Daemon::Asked(path, status) => (status.listens.first(), "mcp-proxy", Some(path), of_status(status, now)),
+        Daemon::LookedFor(address, neighbour) => {
+            let (listens, health) = match neighbour {
+                Neighbour::None => ("nothing", Value::Null),
+                Neighbour::Other(_) => ("other", Value::Null),
+                Neighbour::Proxy(reported) => ("mcp-proxy", of_health(reported)),
+            };
+            (address.as_ref(), listens, None, health)
+        }
     };
-    let token = |present: Option<bool>, end: Option<Wall>| {
-        let left = end.map(|end| end.since(now).as_secs());
-        json!({"present": present, "expires_at": date(end), "expires_in": left})
-    };
-    let tokens = login.tokens;
-    // What cannot be opened may hold anything.
-    let present = |of_login: bool| (login.state != State::Unusable).then_some(tokens.is_some() && of_login);
     json!({
-        "name": login.upstream,
-        "state": state,
-        "problem": login.problem.as_ref().map(|problem| &problem.reason),
-        "remedy": login.problem.as_ref().map(|problem| &problem.remedy),
-        "account": login.account,
-        "application": login.application,
-        "site": login.site,
-        "scope": login.scope,
-        "access_token": token(present(true), tokens.and_then(|tokens| tokens.access_ends)),
-        "refresh_token": token(
-            present(tokens.is_some_and(|tokens| tokens.has_refresh_token)),
-            tokens.and_then(|tokens| tokens.refresh_ends),
-        ),
-        "renewal_cut_off": login.renewal_cut_off,
-        "file": login.saved_in.display().to_string(),
-        "encrypted": login.protection.as_ref().map(|protection| matches!(protection, Protection::Sealed { .. })),
-        "key_id": match &login.protection {
-            Some(Protection::Sealed { key_id }) => Some(key_id),
-            _ => None,
-        },
+        "address": address,
+        "listens": listens,
+        "control": control.map(|path| path.display().to_string()),
+        "api_credentials": of_credentials(daemon),
+        "health": health,
     })
 }
 
-fn of_daemon(report: &Report) -> Value {
-    let listens = match &report.daemon {
-        Neighbour::None => "nothing",
-        Neighbour::Other(_) => "other",
-        Neighbour::Proxy(_) => "mcp-proxy",
-    };
-    let health = match &report.daemon {
-        Neighbour::Proxy(reported) => json!({
-            "status": reported.status,
-            "token_status": reported.token_status,
-            "token_expires_in": reported.token_expires_in.map(|left| left.as_secs()),
-            "uptime": reported.uptime.map(|up| up.as_secs()),
-            "active_requests": reported.active_requests,
-            "last_renewal": date(reported.last_renewal),
-            "next_renewal": date(reported.next_renewal),
-            "conditions": reported.conditions.iter().map(|name| json!({
-                "name": name,
-                "remedy": keeper::remedy(name),
-            })).collect::<Vec<_>>(),
-        }),
-        Neighbour::None | Neighbour::Other(_) => Value::Null,
-    };
-    json!({"address": report.address, "listens": listens, "health": health})
+/// Where each upstream that needs API credentials has them from; `null` if nobody was asked who knows.
+fn of_credentials(daemon: &Daemon) -> Value {
+    let Daemon::Asked(_, status) = daemon else { return Value::Null };
+    let needs = |upstream: &&Upstream| matches!(upstream.source, Source::Login | Source::AccessKey);
+    let of = |upstream: &Upstream| json!({ "upstream": upstream.name, "source": upstream.api_credentials });
+    status.upstreams.iter().filter(needs).map(of).collect()
 }
 
-fn date(at: Option<Wall>) -> Option<String> {
-    OffsetDateTime::from_unix_timestamp(at?.unix_seconds()).ok()?.format(&Rfc3339).ok()
+fn of_status(status: &Status, now: Wall) -> Value {
+    let first = first_to_end(status);
+    let ends = first.and_then(|upstream| upstream.token_ends);
+    let token_status = match first {
+        Some(Upstream { serves: true, .. }) => "valid",
+        Some(Upstream { token_ends: Some(_), .. }) => "expired",
+        _ => "none",
+    };
+    json!({
+        "status": if status.ready { "healthy" } else { "degraded" },
+        "token_status": token_status,
+        "token_expires_in": ends.map(|end| end.wall().since(now).as_secs()),
+        "uptime": status.uptime,
+        "active_requests": status.requests.active,
+        "last_renewal": first.and_then(|upstream| upstream.last_renewal),
+        "next_renewal": first.and_then(|upstream| upstream.next_renewal),
+        "conditions": status.conditions,
+    })
+}
+
+fn of_health(reported: &Reported) -> Value {
+    json!({
+        "status": reported.status,
+        "token_status": reported.token_status,
+        "token_expires_in": reported.token_expires_in.map(|left| left.as_secs()),
+        "uptime": reported.uptime.map(|up| up.as_secs()),
+        "active_requests": reported.active_requests,
+        "last_renewal": Date::of(reported.last_renewal),
+        "next_renewal": Date::of(reported.next_renewal),
+        "conditions": reported.conditions.iter().map(|name| json!({
+            "name": name,
+            "remedy": keeper::remedy(name),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// A daemon that has done nothing and knows nothing.
+#[cfg(test)]
+pub(super) fn of_nothing() -> Status {
+    use crate::daemon::report::Requests;
+    Status {
+        version: VERSION,
+        time: None,
+        program: "0.1.0".to_owned(),
+        pid: 1,
+        uptime: 0,
+        ready: true,
+        listens: vec!["127.0.0.1:8088".to_owned()],
+        state_dir: "/s".into(),
+        requests: Requests { total: 0, active: 0, success: 0, error: 0, bytes: 0 },
+        upstreams: Vec::new(),
+        conditions: Vec::new(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::status::login;
-    use crate::daemon::neighbour::Reported;
+    use crate::daemon::report::login::Login;
+    use crate::daemon::report::{Condition, SignInDoor};
 
     fn names(value: &Value, into: &mut Vec<String>) {
         match value {
@@ -112,6 +124,20 @@ mod tests {
             Value::Array(values) => values.iter().for_each(|value| names(value, into)),
             _ => {}
         }
+    }
+
+    #[track_caller]
+    fn described(value: &Value) {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/STATUS.md")).unwrap();
+        let mut fields = Vec::new();
+        names(value, &mut fields);
+        for field in fields {
+            assert!(page.contains(&format!("`{field}`")), "docs/STATUS.md does not describe {field}");
+        }
+    }
+
+    fn now() -> Wall {
+        Wall::from_unix_seconds(1_800_000_000)
     }
 
     #[test]
@@ -127,20 +153,58 @@ mod tests {
             conditions: vec!["login-required".to_owned()],
         };
         let report = Report {
-            now: Wall::from_unix_seconds(1_800_000_000),
-            logins: vec![login::nobody()],
-            address: Some("127.0.0.1:8088".to_owned()),
-            daemon: Neighbour::Proxy(reported),
+            now: now(),
+            logins: vec![Login::of_nobody()],
+            daemon: Daemon::LookedFor(Some("127.0.0.1:8088".to_owned()), Neighbour::Proxy(reported)),
             key_problem: None,
         };
         let value = value(&report);
         assert_eq!((&value["version"], &value["time"]), (&json!(1), &json!("2027-01-15T08:00:00Z")));
         assert_eq!(value["exit_code"], 77);
-        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/STATUS.md")).unwrap();
-        let mut fields = Vec::new();
-        names(&value, &mut fields);
-        for field in fields {
-            assert!(page.contains(&format!("`{field}`")), "docs/STATUS.md does not describe {field}");
-        }
+        assert_eq!(value["upstreams"][0]["state"], "sign-in-needed");
+        described(&value);
+    }
+
+    #[test]
+    fn a_daemon_that_was_asked_says_as_much_as_one_on_the_port() {
+        let upstream = Upstream {
+            name: "alibaba".to_owned(),
+            mount: "/".to_owned(),
+            url: "https://gw.example".to_owned(),
+            source: Source::Login,
+            api_credentials: Some("profile default in /h/config.json".to_owned()),
+            serves: true,
+            token_ends: Date::of(Some(now().plus(std::time::Duration::from_secs(60)))),
+            renewals: 1,
+            renewal_failures: 0,
+            last_renewal: None,
+            next_renewal: None,
+            login: Some(Login::of_nobody()),
+            sign_in: Some(SignInDoor {
+                redirect_uri: "http://127.0.0.1:8088/callback".to_owned(),
+                application: "app".to_owned(),
+                site: "CN".to_owned(),
+                scope: "/acs/mcp-server".to_owned(),
+                api_credentials: None,
+            }),
+        };
+        let condition = Condition {
+            name: "login-expiring".to_owned(),
+            subject: "alibaba".to_owned(),
+            reason: "soon".to_owned(),
+            remedy: "sign in".to_owned(),
+            since: None,
+        };
+        let status = Status { upstreams: vec![upstream], conditions: vec![condition], ..of_nothing() };
+        described(&serde_json::to_value(&status).unwrap());
+        let daemon = Daemon::Asked("/run/mcp-proxy/control.sock".into(), Box::new(status));
+        let value = of_daemon(&daemon, now());
+        described(&value);
+        assert_eq!(
+            (&value["listens"], &value["control"]),
+            (&json!("mcp-proxy"), &json!("/run/mcp-proxy/control.sock"))
+        );
+        let health = &value["health"];
+        assert_eq!((&health["token_status"], &health["token_expires_in"]), (&json!("valid"), &json!(60)));
     }
 }

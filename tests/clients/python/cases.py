@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connect import MAJOR, Recorder, Target, http, oauth_provider, open_session, tls_context, types
+from connect import MAJOR, SDK, Recorder, Target, http, oauth_provider, open_session, tls_context, types
 from reporting import NotApplicable, expect, message_of, same
 
 EXPECTED = json.loads(Path(__file__).parent.with_name("sandbox.json").read_text())
@@ -91,8 +91,8 @@ async def progress(run):
 
 
 async def large(run):
-    # 2.x refuses events above 1 MiB; only its Streamable HTTP transport can be told otherwise.
-    size = LARGE // 4 if MAJOR > 1 and run.target.transport == "sse" else LARGE
+    # 2.x refuses events above 1 MiB; only its Streamable HTTP transport can be told otherwise, and not by FastMCP.
+    size = LARGE // 4 if MAJOR > 1 and (run.target.transport == "sse" or SDK == "fastmcp") else LARGE
     async with open_session(run.target) as session:
         text = text_of(await session.call("large", {"bytes": size}))
         same(len(text.encode()), size, "bytes")
@@ -243,6 +243,13 @@ async def terminate(run):
         await echo(session, "alive")
     deleted = [r.status for r in session.recorder.requests if r.method == "DELETE"]
     expect(len(deleted) == 1 and deleted[0] in (200, 202, 204), f"DELETE answered {deleted}")
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    same(await behind_its_back(run, session, "POST", json=body), 404, "status of the dead session")
+    return f"DELETE {deleted[0]}, then 404"
+
+
+async def behind_its_back(run, session, method, **more):
+    """Sends a request in the client's session; answers the status."""
     headers = {
         **run.target.headers,
         "accept": "application/json, text/event-stream",
@@ -250,10 +257,28 @@ async def terminate(run):
         "mcp-protocol-version": session.protocol_version,
     }
     async with http.AsyncClient(verify=tls_context(run.target.ca)) as client:
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-        answer = await client.post(run.target.url, json=body, headers=headers)
-    same(answer.status_code, 404, "status of the dead session")
-    return f"DELETE {deleted[0]}, then 404"
+        return (await client.request(method, run.target.url, headers=headers, **more)).status_code
+
+
+async def lost(run):
+    if run.target.transport != "streamable":
+        raise NotApplicable("only Streamable HTTP has sessions that outlive a connection")
+    async with open_session(run.target) as session:
+        if session.era != "legacy":
+            raise NotApplicable("revision 2026-07-28 has no sessions")
+        status = await behind_its_back(run, session, "DELETE")
+        expect(status in (200, 202, 204), f"DELETE answered {status}")
+        try:
+            await session.call("echo", {"text": "in a lost session"})
+        except Exception as error:
+            seen = message_of(error)
+        else:
+            raise AssertionError("the call came through although its session was gone")
+        calls = [r.status for r in session.recorder.requests if b'"tools/call"' in r.body]
+        same(calls, [404], "status of the call")
+    async with open_session(run.target) as session:
+        await echo(session, "in a new one")
+    return f"the client says {seen!r}; a new session works"
 
 
 async def sign_in_needed(run):
@@ -270,6 +295,23 @@ async def sign_in_needed(run):
     return repr(seen)
 
 
+async def restricted(run):
+    """One tool is blocked: the list lacks it, a call is refused in the proxy's words, and the session goes on."""
+    blocked = EXPECTED["blocked"]
+    async with open_session(run.target) as session:
+        names = sorted(tool["name"] for tool in await session.list_tools())
+        same(names, [name for name in EXPECTED["tools"] if name != blocked], "tools")
+        try:
+            await session.call(blocked, {"bytes": 1})
+        except Exception as error:
+            seen = message_of(error)
+        else:
+            raise AssertionError("the call came through although the tool is blocked")
+        expect(run.expect in seen, f"the user sees {seen!r}")
+        await echo(session, "after a refusal")
+        return repr(seen)
+
+
 async def refusal(run, **extra):
     try:
         async with open_session(run.target, **extra) as session:
@@ -283,5 +325,6 @@ CASES = {
     "initialize": initialize, "tools": tools, "echo": echoes, "progress": progress, "large": large,
     "resource": resource, "prompt": prompt, "sample": sample, "elicit": elicit, "fail": fail, "cancel": cancel,
     "reconnect": reconnect, "resume": resume, "parallel": parallel, "sessions": sessions, "terminate": terminate,
+    "lost": lost,
 }
-NAMED_CASES = {"sign_in_needed": sign_in_needed}
+NAMED_CASES = {"sign_in_needed": sign_in_needed, "restricted": restricted}

@@ -1,9 +1,10 @@
-"""Opens an MCP session with either major of the official Python SDK, so that the cases need not know which.
+"""Opens an MCP session with either major of the official Python SDK or FastMCP, so that the cases need not know which.
 
-The major is the one that is installed. Results come as plain JSON values, because the majors spell fields differently.
+The client is the one that is installed. Results come as plain JSON values, because the majors spell fields differently.
 """
 
 import importlib.metadata
+import importlib.util
 import json
 import ssl
 import time
@@ -11,6 +12,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 MAJOR = int(importlib.metadata.version("mcp").split(".")[0])
+# FastMCP rests on the SDK, so an environment that has it is for it.
+SDK = "fastmcp" if importlib.util.find_spec("fastmcp") else f"v{MAJOR}"
 
 if MAJOR == 1:
     import httpx as http
@@ -166,6 +169,11 @@ async def open_session(target, sample=None, elicit=None, auth=None, recorder=Non
 
     callbacks = {"sampling_callback": sample, "elicitation_callback": elicit, "message_handler": note}
     async with AsyncExitStack() as stack:
+        if SDK == "fastmcp":
+            session = Session(None, recorder, notifications)
+            await connect_fastmcp(stack, session, target, auth, callbacks)
+            yield session
+            return
         if target.transport == "sse":
             transport = sse_client(target.url, headers=target.headers, auth=auth, httpx_client_factory=factory(recorder))
         else:
@@ -200,9 +208,47 @@ async def connect_v2(stack, session, target, transport, callbacks):
     session.protocol_version = session.client.protocol_version
 
 
+class FastMcp:
+    """A client of FastMCP under the names that the SDK has for the same."""
+
+    def __init__(self, client):
+        self.list_tools = client.list_tools_mcp
+        self.list_resources = client.list_resources_mcp
+        self.list_resource_templates = client.list_resource_templates_mcp
+        self.read_resource = client.read_resource_mcp
+        self.list_prompts = client.list_prompts_mcp
+        self.get_prompt = client.get_prompt_mcp
+        self.call = client.call_tool_mcp
+
+    async def call_tool(self, name, arguments, progress_callback):
+        return await self.call(name, arguments, progress_handler=progress_callback)
+
+
+async def connect_fastmcp(stack, session, target, auth, callbacks):
+    from fastmcp import Client
+    from fastmcp.client.transports import SSETransport, StreamableHttpTransport
+
+    transport = SSETransport if target.transport == "sse" else StreamableHttpTransport
+    sample, elicit = callbacks["sampling_callback"], callbacks["elicitation_callback"]
+    handlers = {"message_handler": callbacks["message_handler"]}
+    if sample:
+        handlers["sampling_handler"] = lambda messages, params, context: sample(context, params)
+    if elicit:
+        handlers["elicitation_handler"] = lambda message, kind, params, context: elicit(context, params)
+    create = factory(session.recorder)
+    opened = transport(target.url, headers=target.headers, auth=auth, httpx_client_factory=create)
+    client = await stack.enter_async_context(Client(opened, mode=target.mode, timeout=READ_TIMEOUT, **handlers))
+    session.client = FastMcp(client)
+    info = client.server_info
+    session.server_name = info.name if info else None
+    session.capabilities = plain(client.server_capabilities)
+    session.protocol_version = client.protocol_version
+
+
 def factory(recorder):
-    def create(headers=None, timeout=None, auth=None):
-        return http.AsyncClient(transport=recorder, headers=headers, timeout=timeout, auth=auth)
+    def create(headers=None, timeout=None, auth=None, follow_redirects=False):
+        options = {"headers": headers, "timeout": timeout, "auth": auth, "follow_redirects": follow_redirects}
+        return http.AsyncClient(transport=recorder, **options)
 
     return create
 

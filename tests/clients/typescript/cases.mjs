@@ -256,20 +256,8 @@ async function terminate(run) {
   if (run.target.transport !== 'streamable') throw new NotApplicable('only Streamable HTTP has DELETE');
   return withSession(run, async (session) => {
     if (session.era !== 'legacy') throw new NotApplicable('revision 2026-07-28 has no sessions');
-    const { sessionId } = session.transport;
-    const headers = {
-      ...run.target.headers,
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-session-id': sessionId,
-      'mcp-protocol-version': session.protocolVersion,
-    };
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
-    const ask = async () => {
-      const response = await fetch(run.target.url, { method: 'POST', headers, body });
-      await response.body?.cancel();
-      return response.status;
-    };
+    const ask = behindItsBack(run, session, { method: 'POST', body });
     same(await ask(), 200, 'status before');
     await session.transport.terminateSession();
     const { status } = session.requests.find(({ method }) => method === 'DELETE');
@@ -277,6 +265,40 @@ async function terminate(run) {
     same(await ask(), 404, 'status of the dead session');
     return `DELETE ${status}, then 404`;
   });
+}
+
+/** A function that sends a request in the client's session, as it is now, and answers the status. */
+function behindItsBack(run, session, init) {
+  const headers = {
+    ...run.target.headers,
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    'mcp-session-id': session.transport.sessionId,
+    'mcp-protocol-version': session.protocolVersion,
+  };
+  return async () => {
+    const response = await fetch(run.target.url, { ...init, headers });
+    await response.body?.cancel();
+    return response.status;
+  };
+}
+
+async function lost(run) {
+  if (run.target.transport !== 'streamable') {
+    throw new NotApplicable('only Streamable HTTP has sessions that outlive a connection');
+  }
+  const seen = await withSession(run, async (session) => {
+    if (session.era !== 'legacy') throw new NotApplicable('revision 2026-07-28 has no sessions');
+    const status = await behindItsBack(run, session, { method: 'DELETE' })();
+    assert.ok([200, 202, 204].includes(status), `DELETE answered ${status}`);
+    session.requests.length = 0;
+    const error = await session.call('echo', { text: 'in a lost session' }).then(() => undefined, (why) => why);
+    assert.ok(error, 'the call came through although its session was gone');
+    same(session.requests.filter(({ method }) => method === 'POST').map((request) => request.status), [404], 'status');
+    return error.message;
+  });
+  await withSession(run, (session) => echo(session, 'in a new one'));
+  return `the client says ${JSON.stringify(seen)}; a new session works`;
 }
 
 /** What a person sees when the proxy has no sign-in: the proxy's words, and no sign-in started by the client itself. */
@@ -293,6 +315,19 @@ async function signInNeeded(run) {
   const strays = requests.map(({ url }) => url.pathname).filter((path) => path !== pathname);
   same(strays, [], 'requests elsewhere');
   return JSON.stringify(message);
+}
+
+/** A client whose rules block one tool: the list lacks it, a call is refused in the proxy's words, and the session goes on. */
+async function restricted(run) {
+  return withSession(run, async (session) => {
+    const names = (await session.client.listTools()).tools.map((tool) => tool.name).sort();
+    same(names, EXPECTED.tools.filter((name) => name !== EXPECTED.blocked), 'tools');
+    const error = await session.call(EXPECTED.blocked, { bytes: 1 }).then(() => undefined, (why) => why);
+    assert.ok(error, 'the call came through although the tool is blocked');
+    assert.ok(error.message.includes(run.expect), `the user sees ${JSON.stringify(error.message)}`);
+    await echo(session, 'after a refusal');
+    return JSON.stringify(error.message);
+  });
 }
 
 async function refusal({ sdk, target }, extra, requests = []) {
@@ -327,9 +362,9 @@ function recordingProvider(started) {
   };
 }
 
-/** Every case, in the order in which they run; `sign_in_needed` only when it is named. */
+/** Every case, in the order in which they run; the last two only when they are named. */
 export const CASES = {
   initialize, tools, echo: echoes, progress, large, resource, prompt, sample, elicit, fail,
-  cancel, reconnect, resume, parallel, sessions, terminate,
+  cancel, reconnect, resume, parallel, sessions, terminate, lost,
 };
-export const NAMED_CASES = { sign_in_needed: signInNeeded };
+export const NAMED_CASES = { sign_in_needed: signInNeeded, restricted };

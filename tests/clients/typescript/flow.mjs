@@ -14,7 +14,7 @@ const USAGE = `usage: flow.mjs --url URL [options]
   --mode legacy|auto              version negotiation of v2, default legacy
   --case NAME                     only this case; may be repeated
   --expect-era legacy|modern      what the negotiation must arrive at
-  --expect TEXT                   what the user must read (sign_in_needed)
+  --expect TEXT                   what the user must read (sign_in_needed, restricted)
   --header 'Name: value'          sent with every request; may be repeated
   --ca FILE                       also trust this CA
   --timeout SECONDS               for each case, default 60
@@ -58,7 +58,8 @@ function check(options) {
   for (const name of options.case) {
     if (!(name in CASES) && !(name in NAMED_CASES)) usage(`no case ${name}`);
   }
-  if (options.case.includes('sign_in_needed') && !options.expect) usage('sign_in_needed needs --expect');
+  const needing = options.case.find((name) => name in NAMED_CASES);
+  if (needing && !options.expect) usage(`${needing} needs --expect`);
 }
 
 function headersOf(lines) {

@@ -31,6 +31,7 @@ pub(crate) fn routes() -> Router<Cloud> {
         .route("/admin/revoke", post(revoke))
         .route("/admin/clock", post(clock))
         .route("/admin/permission", post(permission))
+        .route("/admin/key", post(key))
         .route("/admin/hold", post(hold))
         .route("/admin/servers", post(servers))
         .route("/admin/settings", post(settings))
@@ -81,16 +82,24 @@ async fn wait(State(cloud): State<Cloud>, Json(wait): Json<Wait>) -> Response {
 #[serde(deny_unknown_fields)]
 struct Fail {
     fault: Value,
+    /// The action that fails, of the API alone; absent means all.
+    action: Option<String>,
     /// For how many calls; absent means until cleared.
     times: Option<u32>,
 }
 
 async fn fail(State(cloud): State<Cloud>, Path(place): Path<String>, Json(fail): Json<Fail>) -> Response {
-    let Fail { fault, times } = fail;
+    let Fail { fault, action, times } = fail;
+    if action.is_some() && place != "api" {
+        return (StatusCode::BAD_REQUEST, "only the API has actions").into_response();
+    }
     let armed = match place.as_str() {
         "token" => serde_json::from_value::<TokenFault>(fault).map(|fault| cloud.fail_token(fault, times)),
         "gateway" => serde_json::from_value::<GatewayFault>(fault).map(|fault| cloud.fail_gateway(fault, times)),
-        "api" => serde_json::from_value::<ApiFault>(fault).map(|fault| cloud.fail_api(fault, times)),
+        "api" => serde_json::from_value::<ApiFault>(fault).map(|fault| match &action {
+            Some(action) => cloud.fail_action(action, fault, times),
+            None => cloud.fail_api(fault, times),
+        }),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     match armed {
@@ -189,6 +198,28 @@ async fn permission(State(cloud): State<Cloud>, Json(set): Json<Permission>) -> 
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
+enum Key {
+    Create,
+    Enable(String),
+    Disable(String),
+    Delete(String),
+}
+
+async fn key(State(cloud): State<Cloud>, Json(change): Json<Key>) -> Response {
+    match change {
+        Key::Create => {
+            let (id, secret) = cloud.create_access_key();
+            return Json(json!({ "access_key_id": id, "access_key_secret": secret })).into_response();
+        }
+        Key::Enable(id) => cloud.set_key_active(&id, true),
+        Key::Disable(id) => cloud.set_key_active(&id, false),
+        Key::Delete(id) => cloud.delete_access_key(&id),
+    }
+    done()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Hold {
     Say(String),
     End,
@@ -234,6 +265,10 @@ struct SetSettings {
     public_base: Option<String>,
     absolute_endpoint: Option<bool>,
     metadata_hardened: Option<bool>,
+    metadata_old: Option<bool>,
+    ramoauth_v3: Option<bool>,
+    listening: Option<bool>,
+    exchange_upper_case: Option<bool>,
 }
 
 async fn settings(State(cloud): State<Cloud>, Json(set): Json<SetSettings>) -> Response {
@@ -249,5 +284,9 @@ async fn settings(State(cloud): State<Cloud>, Json(set): Json<SetSettings>) -> R
     set.public_base.iter().for_each(|value| cloud.set_public_base(value));
     set.absolute_endpoint.into_iter().for_each(|value| cloud.set_absolute_endpoint(value));
     set.metadata_hardened.into_iter().for_each(|value| cloud.set_metadata_hardened(value));
+    set.metadata_old.into_iter().for_each(|value| cloud.set_metadata_old(value));
+    set.listening.into_iter().for_each(|value| cloud.set_listening(value));
+    set.ramoauth_v3.into_iter().for_each(|value| cloud.set_ramoauth_v3(value));
+    set.exchange_upper_case.into_iter().for_each(|value| cloud.set_exchange_upper_case(value));
     done()
 }

@@ -10,6 +10,8 @@ pub(crate) mod faults;
 pub(crate) mod grants;
 pub(crate) mod holds;
 pub(crate) mod observe;
+pub(crate) mod proofs;
+pub(crate) mod safety;
 pub(crate) mod settings;
 mod steer;
 
@@ -26,6 +28,7 @@ use crate::cloud::counts::Counts;
 use crate::cloud::faults::Faults;
 use crate::cloud::grants::Grants;
 use crate::cloud::holds::Holds;
+use crate::cloud::proofs::Proofs;
 use crate::cloud::settings::Settings;
 use crate::gateway::servers::{self, Entry};
 use crate::sync::Guarded;
@@ -62,6 +65,7 @@ pub(crate) struct State {
     pub(crate) holds: Holds,
     /// Tokens of the metadata service and their ends.
     pub(crate) metadata_tokens: Guarded<HashMap<String, i64>>,
+    pub(crate) proofs: Guarded<Proofs>,
 }
 
 impl Cloud {
@@ -84,6 +88,7 @@ impl Cloud {
                 connections: Connections::default(),
                 holds: Holds::default(),
                 metadata_tokens: Guarded::default(),
+                proofs: Guarded::default(),
             }),
         }
     }

@@ -4,6 +4,7 @@ mod admit;
 mod handle;
 mod lab;
 mod lab_answers;
+pub(crate) mod policy;
 pub(crate) mod servers;
 
 pub(crate) use crate::gateway::handle::Gateway;

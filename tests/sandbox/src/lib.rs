@@ -20,6 +20,7 @@ mod gateway;
 mod mcp;
 mod metadata;
 mod oauth;
+mod portal;
 mod random;
 mod sandbox;
 mod server;

@@ -22,6 +22,9 @@ struct Arguments {
     /// Port of the sign-in page and the admin interface; 0 lets the system choose.
     #[arg(long, default_value_t = 0)]
     http_port: u16,
+    /// Where the metadata service of a virtual machine listens; port 0 lets the system choose.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    metadata_listen: SocketAddr,
     /// What the sign-in page does.
     #[arg(long, value_enum, default_value_t = Consent::Ask)]
     consent: Consent,
@@ -44,6 +47,7 @@ async fn main() -> anyhow::Result<()> {
     let sandbox = Sandbox::start(Options {
         tls_listen: local(arguments.tls_port),
         http_listen: local(arguments.http_port),
+        metadata_listen: arguments.metadata_listen,
         consent: arguments.consent,
         ca_file: arguments.ca_file,
         ..Options::default()
@@ -67,6 +71,7 @@ fn describe(sandbox: &Sandbox, mut out: impl Write) -> std::io::Result<()> {
     writeln!(out, "mcp-proxy sandbox is ready")?;
     writeln!(out, "  cloud (TLS):    {}", sandbox.cloud_url())?;
     writeln!(out, "  sign-in, admin: {}", sandbox.page_url())?;
+    writeln!(out, "  metadata:       {}", sandbox.metadata_url())?;
     writeln!(out, "  CA certificate: {}", sandbox.ca_file().display())?;
     writeln!(out, "  access key:     {key} of account {}", sandbox.account_uid())?;
     writeln!(out, "  MCP servers:")?;
@@ -84,6 +89,7 @@ fn write_ready_file(sandbox: &Sandbox, path: &std::path::Path) -> anyhow::Result
         "cloud_url": sandbox.cloud_url(),
         "token_url": sandbox.token_url(),
         "page_url": sandbox.page_url(),
+        "metadata_url": sandbox.metadata_url(),
         "ca_file": sandbox.ca_file(),
         "account_uid": sandbox.account_uid(),
         "access_key_id": key_id,

@@ -5,6 +5,7 @@ mod channel;
 mod legacy;
 mod notes;
 mod resources;
+mod shown;
 mod tools;
 
 pub(crate) use crate::mcp::backends::Backends;

@@ -1,4 +1,4 @@
-//! The metadata service of a virtual machine and a credentials URI, on the plain listener: two
+//! The metadata service of a virtual machine, on a listener of its own, and a credentials URI: two
 //! places from which a program gets temporary keys without being told a secret.
 
 use axum::extract::{Path, State};
@@ -16,18 +16,25 @@ use crate::random;
 /// The role of the machine.
 const ROLE: &str = "sandbox-role";
 
-/// `/latest/...` and `/credentials`.
+/// `/credentials`, on the plain listener.
+pub(crate) fn uri_routes() -> Router<Cloud> {
+    Router::new().route("/credentials", get(async |State(cloud)| Json(keys(&cloud))))
+}
+
+/// `/latest/...`.
 pub(crate) fn routes() -> Router<Cloud> {
     let credentials = "/latest/meta-data/ram/security-credentials/";
     Router::new()
         .route("/latest/api/token", put(token))
         .route(credentials, get(role))
         .route(&format!("{credentials}{{role}}"), get(role_keys))
-        .route("/credentials", get(async |State(cloud)| Json(keys(&cloud))))
 }
 
 /// A token for the hardened mode; its life must be said.
 async fn token(State(cloud): State<Cloud>, headers: HeaderMap) -> Response {
+    if cloud.state.settings.lock().metadata_old {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let seconds = headers
         .get("x-aliyun-ecs-metadata-token-ttl-seconds")
         .and_then(|value| value.to_str().ok())

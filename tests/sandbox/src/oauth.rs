@@ -8,4 +8,4 @@ mod routes;
 mod token;
 
 pub(crate) use crate::oauth::routes::{cloud_router, page_routes};
-pub(crate) use crate::oauth::token::json_ok;
+pub(crate) use crate::oauth::token::{OAuthError, json_answer, json_ok};

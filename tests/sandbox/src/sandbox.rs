@@ -26,6 +26,8 @@ pub struct Options {
     pub token_listen: SocketAddr,
     /// Where the sign-in page and the admin interface listen, without TLS.
     pub http_listen: SocketAddr,
+    /// Where the metadata service of a virtual machine listens, without TLS.
+    pub metadata_listen: SocketAddr,
     /// What the sign-in page does.
     pub consent: Consent,
     /// Where the CA certificate is written; a file of its own in the temporary directory
@@ -42,6 +44,7 @@ impl Default for Options {
             tls_listen: any,
             token_listen: any,
             http_listen: any,
+            metadata_listen: any,
             consent: Consent::Ask,
             ca_file: None,
             account_uid: ACCOUNT.to_owned(),
@@ -72,6 +75,7 @@ pub struct Sandbox {
     tls_port: u16,
     token_port: u16,
     http_address: SocketAddr,
+    metadata_address: SocketAddr,
     page_gate: watch::Sender<bool>,
     tasks: Vec<OwnedTask>,
 }
@@ -86,6 +90,8 @@ impl Sandbox {
         let (main, token, page) =
             (bind(options.tls_listen).await?, bind(options.token_listen).await?, bind(options.http_listen).await?);
         let (main_address, token_address, http_address) = (main.local_addr()?, token.local_addr()?, page.local_addr()?);
+        let metadata = bind(options.metadata_listen).await?;
+        let metadata_address = metadata.local_addr()?;
         let remove_ca_file = options.ca_file.is_none();
         let ca_file = options.ca_file.unwrap_or_else(|| {
             let name = format!("mcp-proxy-sandbox-{}-{}.pem", std::process::id(), main_address.port());
@@ -107,6 +113,7 @@ impl Sandbox {
             start(main, main_address, kind.clone(), main_gate),
             start(token, token_address, kind, token_gate),
             start(page, http_address, Kind::Page, page_gate.subscribe()),
+            start(metadata, metadata_address, Kind::Metadata, page_gate.subscribe()),
         ];
         let sandbox = Self {
             cloud,
@@ -116,6 +123,7 @@ impl Sandbox {
             tls_port: main_address.port(),
             token_port: token_address.port(),
             http_address,
+            metadata_address,
             page_gate,
             tasks,
         };
@@ -146,6 +154,11 @@ impl Sandbox {
     /// The base of the sign-in page and of the admin interface.
     pub fn page_url(&self) -> String {
         format!("http://{}", self.http_address)
+    }
+
+    /// The base of the metadata service.
+    pub fn metadata_url(&self) -> String {
+        format!("http://{}", self.metadata_address)
     }
 
     /// The handle for faults, time, counters and records.

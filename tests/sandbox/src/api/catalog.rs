@@ -8,6 +8,7 @@ use crate::api::error::ApiError;
 use crate::api::rules::optional;
 use crate::clock::iso8601;
 use crate::cloud::Cloud;
+use crate::cloud::settings::Settings;
 use crate::gateway::servers::{Listed, listed};
 use crate::sign::encoding::Pairs;
 
@@ -37,7 +38,7 @@ pub(crate) fn servers(cloud: &Cloud, account: &str, parameters: &Pairs) -> Resul
         .collect();
     let end = start.saturating_add(size);
     let page: Vec<Value> =
-        all.iter().skip(start).take(size).map(|server| entry(server, &settings.public_base, cloud.now())).collect();
+        all.iter().skip(start).take(size).map(|server| entry(server, &settings, cloud.now())).collect();
     let next = if end < all.len() { write_token(end) } else { String::new() };
     Ok(json!({
         "totalCount": all.len(),
@@ -49,16 +50,16 @@ pub(crate) fn servers(cloud: &Cloud, account: &str, parameters: &Pairs) -> Resul
 
 /// `GET /apimcpservercores`.
 pub(crate) fn cores(cloud: &Cloud, account: &str) -> Value {
-    let base = cloud.state.settings.lock().public_base.clone();
+    let settings = cloud.state.settings.lock().clone();
     let cores: Vec<Value> = listed(cloud, account)
         .iter()
         .filter(|server| server.entry.source == "core")
-        .map(|server| json!({ "id": server.entry.id, "urls": urls(server, &base) }))
+        .map(|server| json!({ "id": server.entry.id, "urls": urls(server, &settings) }))
         .collect();
     json!({ "apiMcpServerCores": cores })
 }
 
-fn entry(server: &Listed, base: &str, now: i64) -> Value {
+fn entry(server: &Listed, settings: &Settings, now: i64) -> Value {
     let own = &server.entry;
     let mut entry = json!({
         "id": own.id,
@@ -69,7 +70,7 @@ fn entry(server: &Listed, base: &str, now: i64) -> Value {
         "createTime": "2026-09-01T08:00:00Z",
         "updateTime": iso8601(now),
         "publicAccess": "on",
-        "urls": urls(server, base),
+        "urls": urls(server, settings),
     });
     if let Some(product) = own.product {
         entry["systemMcpServerInfo"] = json!({ "name": own.name, "product": product });
@@ -77,8 +78,8 @@ fn entry(server: &Listed, base: &str, now: i64) -> Value {
     entry
 }
 
-fn urls(server: &Listed, base: &str) -> Value {
-    let vpc = "https://openapi-mcp-cn.vpc-proxy.aliyuncs.com";
+fn urls(server: &Listed, settings: &Settings) -> Value {
+    let (base, vpc) = (&settings.public_base, &settings.vpc_base);
     json!({
         "mcp": format!("{base}{}/mcp", server.path),
         "sse": format!("{base}{}/sse", server.path),

@@ -12,14 +12,23 @@ pub(crate) struct ApiError {
     pub(crate) code: String,
     pub(crate) message: String,
     /// For `NoPermission`: the action and the owner of the key.
-    pub(crate) denied: Option<(String, String)>,
+    pub(crate) denied: Option<Box<(String, String)>>,
+    /// The link to a remedy, when it is not the usual one.
+    pub(crate) recommend: Option<String>,
     /// For throttling: milliseconds.
     pub(crate) retry_after: Option<u64>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into(), denied: None, retry_after: None }
+        Self {
+            status,
+            code: code.to_owned(),
+            message: message.into(),
+            denied: None,
+            recommend: None,
+            retry_after: None,
+        }
     }
 
     pub(crate) fn missing(parameter: &str) -> Self {
@@ -35,7 +44,7 @@ impl ApiError {
     pub(crate) fn no_permission(action: &str, account: &str) -> Self {
         let text = "You are not authorized to do this action. You should be authorized by RAM.";
         let mut error = Self::new(403, "NoPermission", text);
-        error.denied = Some((action.to_owned(), account.to_owned()));
+        error.denied = Some(Box::new((action.to_owned(), account.to_owned())));
         error
     }
 
@@ -51,9 +60,9 @@ impl ApiError {
             "HostId": host,
             "Code": self.code,
             "Message": self.message,
-            "Recommend": recommend(&self.code, product, request_id),
+            "Recommend": self.recommend.clone().unwrap_or_else(|| recommend(&self.code, product, request_id)),
         });
-        if let Some((action, account)) = &self.denied {
+        if let Some((action, account)) = self.denied.as_deref() {
             fields["AccessDeniedDetail"] = json!({
                 "PolicyType": "AccountLevelIdentityBasedPolicy",
                 "AuthPrincipalOwnerId": account,

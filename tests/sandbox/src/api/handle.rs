@@ -1,4 +1,4 @@
-//! The path of one API call: fault, version, signature, permission, action, answer.
+//! The path of one API call: fault, host, version, signature if there is one, permission, action, answer.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -6,15 +6,16 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
+use crate::api::actions::Action;
 use crate::api::answer::{self, Form};
 use crate::api::error::ApiError;
-use crate::api::{applications, catalog, tokens};
+use crate::api::{actions, applications, bearer, catalog, safety, tokens};
 use crate::cloud::Cloud;
 use crate::cloud::accounts::Caller;
 use crate::cloud::counts::bump;
 use crate::cloud::faults::ApiFault;
 use crate::random;
-use crate::sign::claim::Claim;
+use crate::sign::claim::{Claim, Malformed};
 use crate::sign::encoding::{Pairs, decode_pairs, text};
 use crate::wire::head::Head;
 use crate::wire::request::Received;
@@ -23,48 +24,7 @@ use crate::wire::request::Received;
 pub(crate) fn is_api(head: &Head) -> bool {
     head.text("x-acs-action").is_some()
         || text(&decode_pairs(head.query().as_bytes()), "Action").is_some()
-        || matches!(head.path(), "/apimcpservers" | "/apimcpservercores")
-}
-
-/// What an action needs: its version, its RAM permission, whether the product is ROA.
-struct Action {
-    version: &'static str,
-    permission: &'static str,
-    product: &'static str,
-    path: &'static str,
-    methods: &'static [&'static str],
-}
-
-fn action(name: &str) -> Option<Action> {
-    const RPC: &[&str] = &["GET", "POST"];
-    let ims = |permission| Action { version: "2019-08-15", permission, product: "Ims", path: "/", methods: RPC };
-    let sts = |permission| Action { version: "2015-04-01", permission, product: "Sts", path: "/", methods: RPC };
-    let mcp = |permission, path| Action {
-        version: "2024-11-30",
-        permission,
-        product: "OpenAPIExplorer",
-        path,
-        methods: &["GET"],
-    };
-    Some(match name {
-        "ListApplications" => ims("ram:ListApplications"),
-        "GetApplication" => ims("ram:GetApplication"),
-        "CreateApplication" => ims("ram:CreateApplication"),
-        "UpdateApplication" => ims("ram:UpdateApplication"),
-        "DeleteApplication" => ims("ram:DeleteApplication"),
-        "GetCallerIdentity" => sts("sts:GetCallerIdentity"),
-        "AssumeRole" => sts("sts:AssumeRole"),
-        "GenerateAccessToken" => Action {
-            version: "2026-04-21",
-            permission: "ram:GenerateAccessToken",
-            product: "RamOAuth",
-            path: "/",
-            methods: RPC,
-        },
-        "ListApiMcpServers" => mcp("openapiexplorer:ListApiMcpServers", "/apimcpservers"),
-        "ListApiMcpServerCores" => mcp("openapiexplorer:ListApiMcpServerCores", "/apimcpservercores"),
-        _ => return None,
-    })
+        || matches!(head.path(), "/apimcpservers" | "/apimcpservercores" | "/safePolicy/set")
 }
 
 /// Answers one API call.
@@ -73,7 +33,7 @@ pub(crate) async fn handle(cloud: &Cloud, request: &Received) -> Response {
     let mut parameters = query.clone();
     parameters.extend(request.form());
     let name = request.head.text("x-acs-action").or_else(|| text(&parameters, "Action")).unwrap_or_default().to_owned();
-    let known = action(&name);
+    let known = actions::action(&name);
     let form = Form {
         json: wants_json(request, &parameters),
         lower_case: known.as_ref().is_some_and(|action| action.path != "/"),
@@ -83,7 +43,7 @@ pub(crate) async fn handle(cloud: &Cloud, request: &Received) -> Response {
     };
     cloud.count(|counts| bump(&mut counts.api, if known.is_some() { &name } else { "unknown" }));
     let request_id = random::request_id();
-    let fault = cloud.state.faults.lock().take_api();
+    let fault = cloud.state.faults.lock().take_api(&name);
     let outcome = match fault {
         Some(ApiFault::Hang) => std::future::pending().await,
         Some(ApiFault::Html) => return html(),
@@ -105,7 +65,7 @@ fn wants_json(request: &Received, parameters: &Pairs) -> bool {
     if let Some(format) = text(parameters, "Format") {
         return format.eq_ignore_ascii_case("json");
     }
-    let is_rpc = request.head.text("x-acs-version").is_none();
+    let is_rpc = request.head.text("x-acs-version").is_none() || text(parameters, "SignatureVersion").is_some();
     let accept = request.head.text("accept").unwrap_or_default();
     !is_rpc && accept.contains("application/json")
 }
@@ -116,6 +76,11 @@ fn injected(fault: &ApiFault, action: Option<&Action>) -> ApiError {
             let text = "Request was denied due to user flow control.";
             let mut error = ApiError::new(400, "Throttling.User", text);
             error.retry_after = *retry_after_ms;
+            error
+        }
+        ApiFault::Error { status, code, message, recommend, retry_after_ms } => {
+            let mut error = ApiError::new(*status, code, message.as_str());
+            (error.recommend, error.retry_after) = (recommend.clone(), *retry_after_ms);
             error
         }
         ApiFault::Denied => ApiError::no_permission(action.map_or("*", |action| action.permission), ""),
@@ -144,12 +109,39 @@ fn perform(
     if head.path() != action.path || !action.methods.contains(&head.method.as_str()) {
         return Err(ApiError::unknown_action());
     }
+    if !action.belongs_to(head.text("host").unwrap_or_default()) {
+        return Err(ApiError::unknown_action());
+    }
+    // Only one of the two is signed, and a signature must not cover another action than is done.
+    for (header, parameter) in [("x-acs-action", "Action"), ("x-acs-version", "Version")] {
+        if let (Some(said), Some(also)) = (head.text(header), text(parameters, parameter))
+            && said != also
+        {
+            return Err(Malformed::Incomplete(format!("{header} is not {parameter}")).into());
+        }
+    }
     let version = head.text("x-acs-version").or_else(|| text(parameters, "Version"));
     if version != Some(action.version) {
         return Err(ApiError::new(400, "InvalidVersion", "Specified parameter Version is not valid."));
     }
-    let claim = Claim::read(request)?;
-    let caller = cloud.state.accounts.lock().authenticate(&claim, cloud.now())?;
+    if name == "UpdateBearerTokenSafetyPolicy" {
+        return safety::set(cloud, request);
+    }
+    if name == "AssumeRoleWithOIDC" {
+        return tokens::assume_role_with_oidc(cloud, parameters); // the token is the proof
+    }
+    let caller = match bearer::read(request, parameters)? {
+        Some(token) => bearer::caller(cloud, token)?,
+        None => {
+            let claim = Claim::read(request)?;
+            if !action.accepts(claim.scheme, cloud.state.settings.lock().ramoauth_v3) {
+                return Err(Malformed::Incomplete("this signature scheme is not for this product".to_owned()).into());
+            }
+            let caller = cloud.state.accounts.lock().authenticate(&claim, cloud.now())?;
+            cloud.count(|counts| bump(&mut counts.api_keys, &caller.key.id));
+            caller
+        }
+    };
     if name != "GetCallerIdentity" {
         caller.require(action.permission)?; // asking who one is needs no permission
     }

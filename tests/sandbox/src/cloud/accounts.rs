@@ -85,6 +85,10 @@ impl Accounts {
         self.keys.insert(key.id.clone(), key);
     }
 
+    pub(crate) fn remove(&mut self, id: &str) {
+        self.keys.remove(id);
+    }
+
     pub(crate) fn get(&self, id: &str) -> Option<&AccessKey> {
         self.keys.get(id)
     }

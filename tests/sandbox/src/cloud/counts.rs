@@ -29,6 +29,8 @@ pub struct Counts {
     pub api: BTreeMap<String, u64>,
     /// Signed API calls answered with an error, per code.
     pub api_errors: BTreeMap<String, u64>,
+    /// Signed API calls whose signature was right, per access key id.
+    pub api_keys: BTreeMap<String, u64>,
     /// Requests to the gateway's data plane.
     pub gateway_requests: u64,
     /// Of these, answered 401.

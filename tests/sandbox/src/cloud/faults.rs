@@ -1,5 +1,7 @@
 //! Injected faults: what fails, and how many times.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What the token endpoint does instead of its work, or beside it.
@@ -96,6 +98,21 @@ pub enum ApiFault {
     Hang,
     /// Status 502 and an HTML page.
     Html,
+    /// Any error of the cloud.
+    Error {
+        /// The status.
+        status: u16,
+        /// `Code`.
+        code: String,
+        /// `Message`.
+        message: String,
+        /// `Recommend`; the usual link when not said.
+        #[serde(default)]
+        recommend: Option<String>,
+        /// Milliseconds for `x-acs-retry-after`.
+        #[serde(default)]
+        retry_after_ms: Option<u64>,
+    },
 }
 
 /// A fault, and for how many calls it still holds; `None` means until cleared.
@@ -105,12 +122,13 @@ struct Armed<F> {
     left: Option<u32>,
 }
 
-/// All armed faults; at most one per place.
+/// All armed faults; at most one per place, and one per action of the API.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     token: Option<Armed<TokenFault>>,
     gateway: Option<Armed<GatewayFault>>,
     api: Option<Armed<ApiFault>>,
+    actions: HashMap<String, Armed<ApiFault>>,
 }
 
 impl Faults {
@@ -126,6 +144,10 @@ impl Faults {
         self.api = Some(Armed { fault, left: times });
     }
 
+    pub(crate) fn arm_action(&mut self, action: &str, fault: ApiFault, times: Option<u32>) {
+        self.actions.insert(action.to_owned(), Armed { fault, left: times });
+    }
+
     pub(crate) fn take_token(&mut self) -> Option<TokenFault> {
         take(&mut self.token)
     }
@@ -134,8 +156,14 @@ impl Faults {
         take(&mut self.gateway)
     }
 
-    pub(crate) fn take_api(&mut self) -> Option<ApiFault> {
-        take(&mut self.api)
+    /// The fault for a call of this action: its own goes before that of all.
+    pub(crate) fn take_api(&mut self, action: &str) -> Option<ApiFault> {
+        let mut own = self.actions.remove(action);
+        let fault = take(&mut own);
+        if let Some(own) = own {
+            self.actions.insert(action.to_owned(), own);
+        }
+        fault.or_else(|| take(&mut self.api))
     }
 }
 
@@ -158,6 +186,16 @@ fn take<F: Clone>(armed: &mut Option<Armed<F>>) -> Option<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_fault_of_an_action_goes_before_that_of_all() {
+        let mut faults = Faults::default();
+        faults.arm_api(ApiFault::Down, None);
+        faults.arm_action("AssumeRole", ApiFault::Denied, Some(1));
+        assert_eq!(faults.take_api("GetCallerIdentity"), Some(ApiFault::Down));
+        assert_eq!(faults.take_api("AssumeRole"), Some(ApiFault::Denied));
+        assert_eq!(faults.take_api("AssumeRole"), Some(ApiFault::Down));
+    }
 
     #[test]
     fn a_fault_holds_as_often_as_it_was_armed() {

@@ -3,6 +3,7 @@
 //! A grant is one decision of a person. Its code is single-use; its refresh tokens replace
 //! each other; all of them end with it.
 
+use crate::cloud::safety::Safety;
 use crate::cloud::settings::SignedInAs;
 
 /// What was agreed on at the sign-in page.
@@ -56,6 +57,10 @@ pub(crate) struct AccessToken {
     pub(crate) grant: Option<u64>,
     pub(crate) account: String,
     pub(crate) for_mcp: bool,
+    /// The policy that takes permissions away from it.
+    pub(crate) boundary: Option<String>,
+    /// What the gateway refuses to whoever has it.
+    pub(crate) safety: Option<Safety>,
     pub(crate) expires_at: i64,
     pub(crate) revoked: bool,
 }
@@ -116,6 +121,22 @@ impl Grants {
 
     pub(crate) fn refresh_mut(&mut self, token: &str) -> Option<&mut RefreshToken> {
         self.refresh.iter_mut().find(|own| own.token == token)
+    }
+
+    /// The live token of this text, to be restricted.
+    pub(crate) fn restrictable(&mut self, token: &str, now: i64) -> Option<&mut AccessToken> {
+        self.valid_for_mcp(token, now).ok()?;
+        self.access.iter_mut().find(|own| own.token == token)
+    }
+
+    /// The rules that the newest access token is under.
+    pub(crate) fn last_rules(&self) -> Option<String> {
+        Some(self.access.last()?.safety.as_ref()?.text.clone())
+    }
+
+    /// The boundary of the newest access token.
+    pub(crate) fn last_boundary(&self) -> Option<String> {
+        self.access.last()?.boundary.clone()
     }
 
     pub(crate) fn access_token(&self, token: &str) -> Option<&AccessToken> {

@@ -44,6 +44,16 @@ impl Cloud {
         self.state.records.lock().clear();
     }
 
+    /// The safety rules that the newest access token is under.
+    pub fn last_rules(&self) -> Option<String> {
+        self.state.grants.lock().last_rules()
+    }
+
+    /// The policy that takes permissions away from the newest access token.
+    pub fn last_boundary(&self) -> Option<String> {
+        self.state.grants.lock().last_boundary()
+    }
+
     /// Every secret that this stand-in ever handed out or knew: access tokens, refresh tokens,
     /// codes, client secrets, access key secrets, session tokens.
     pub fn issued_secrets(&self) -> BTreeSet<String> {

@@ -59,12 +59,22 @@ pub(crate) struct Settings {
     pub(crate) page_size: usize,
     /// Where the URLs in the server list point; empty until the port is known.
     pub(crate) public_base: String,
+    /// Where its URLs for the vendor's own network point.
+    pub(crate) vpc_base: String,
     pub(crate) cloud_url: String,
     pub(crate) page_url: String,
     /// Whether the `endpoint` event of the old transport carries a whole URL.
     pub(crate) absolute_endpoint: bool,
+    /// Whether servers have streams to listen on.
+    pub(crate) listening: bool,
     /// Whether the metadata service insists on its token.
     pub(crate) metadata_hardened: bool,
+    /// Whether the metadata service knows no tokens.
+    pub(crate) metadata_old: bool,
+    /// Whether RamOAuth accepts V3 signatures.
+    pub(crate) ramoauth_v3: bool,
+    /// Whether the exchange of the aliyun CLI's tokens answers with names that begin in upper case.
+    pub(crate) exchange_upper_case: bool,
 }
 
 impl Settings {
@@ -79,10 +89,15 @@ impl Settings {
             refresh_token_life: None,
             page_size: 30,
             public_base: String::new(),
+            vpc_base: "https://openapi-mcp-cn.vpc-proxy.aliyuncs.com".to_owned(),
             cloud_url: String::new(),
             page_url: String::new(),
             absolute_endpoint: false,
+            listening: true,
             metadata_hardened: false,
+            metadata_old: false,
+            ramoauth_v3: false,
+            exchange_upper_case: false,
         }
     }
 }

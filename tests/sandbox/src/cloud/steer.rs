@@ -1,10 +1,12 @@
 //! What a test may change in a running stand-in.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::api::applications;
 use crate::cloud::Cloud;
-use crate::cloud::accounts::KEY;
+use crate::cloud::accounts::{ACCOUNT, AccessKey, KEY};
 use crate::cloud::faults::{ApiFault, Faults, GatewayFault, TokenFault};
 use crate::cloud::holds::Told;
 use crate::cloud::settings::{Consent, ExpiresIn, SignedInAs};
@@ -26,6 +28,11 @@ impl Cloud {
     /// Makes the signed API fail.
     pub fn fail_api(&self, fault: ApiFault, times: Option<u32>) {
         self.state.faults.lock().arm_api(fault, times);
+    }
+
+    /// Makes one action of the signed API fail; this goes before [`Cloud::fail_api`].
+    pub fn fail_action(&self, action: &str, fault: ApiFault, times: Option<u32>) {
+        self.state.faults.lock().arm_action(action, fault, times);
     }
 
     /// Everything works again (connections are accepted again as well).
@@ -136,6 +143,29 @@ impl Cloud {
         }
     }
 
+    /// Makes another access key for the default account; its id and secret.
+    pub fn create_access_key(&self) -> (String, String) {
+        let (id, secret) = (format!("LTAI5t{}", random::token(18)), random::token(30));
+        let mut accounts = self.state.accounts.lock();
+        let account = accounts.get(KEY).map_or_else(|| ACCOUNT.to_owned(), |key| key.account.clone());
+        accounts.add(AccessKey {
+            id: id.clone(),
+            secret: secret.clone(),
+            account,
+            active: true,
+            session: None,
+            denied: BTreeSet::new(),
+        });
+        drop(accounts);
+        self.issued(&secret);
+        (id, secret)
+    }
+
+    /// Deletes a key: it is unknown from now on.
+    pub fn delete_access_key(&self, access_key_id: &str) {
+        self.state.accounts.lock().remove(access_key_id);
+    }
+
     /// Enables or disables a key.
     pub fn set_key_active(&self, access_key_id: &str, active: bool) {
         if let Some(key) = self.state.accounts.lock().get_mut(access_key_id) {
@@ -222,9 +252,35 @@ impl Cloud {
         self.state.settings.lock().public_base = base.trim_end_matches('/').to_owned();
     }
 
+    /// Where the URLs for the vendor's own network point in the server list.
+    pub fn set_vpc_base(&self, base: &str) {
+        self.state.settings.lock().vpc_base = base.trim_end_matches('/').to_owned();
+    }
+
     /// Whether the metadata service insists on its token (`IMDSv2` only).
     pub fn set_metadata_hardened(&self, hardened: bool) {
         self.state.settings.lock().metadata_hardened = hardened;
+    }
+
+    /// Whether the metadata service is one that knows no tokens (`IMDSv1` only).
+    pub fn set_metadata_old(&self, old: bool) {
+        self.state.settings.lock().metadata_old = old;
+    }
+
+    /// Whether clients of Streamable HTTP get a stream to listen on; without, a GET is answered 405.
+    pub fn set_listening(&self, listening: bool) {
+        self.state.settings.lock().listening = listening;
+    }
+
+    /// Whether RamOAuth accepts V3 signatures, which nobody has seen it do.
+    pub fn set_ramoauth_v3(&self, accepts: bool) {
+        self.state.settings.lock().ramoauth_v3 = accepts;
+    }
+
+    /// Whether `/v1/exchange` answers `AccessKeyId`, which one official SDK insists on, for `accessKeyId`, which the
+    /// others do.
+    pub fn set_exchange_upper_case(&self, upper: bool) {
+        self.state.settings.lock().exchange_upper_case = upper;
     }
 
     /// Whether the `endpoint` event of the old transport carries a whole URL.

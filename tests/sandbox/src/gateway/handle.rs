@@ -5,20 +5,24 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{Request, StatusCode};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{Method, Request, StatusCode};
 use serde_json::json;
 
 use crate::cloud::Cloud;
 use crate::cloud::faults::GatewayFault;
 use crate::gateway::admit;
 use crate::gateway::lab;
+use crate::gateway::policy::Policy;
 use crate::gateway::servers::{Transport, find};
 use crate::mcp::Backends;
 use crate::oauth::json_ok;
 use crate::wire::connection::Connection;
 use crate::wire::head::Head;
 use crate::wire::response::Observed;
+
+/// The longest request under a policy, in bytes.
+const JUDGED: usize = 1 << 20;
 
 /// The gateway with its servers.
 #[derive(Clone)]
@@ -102,12 +106,26 @@ impl Gateway {
         {
             return admit::refuse(StatusCode::FORBIDDEN, "Access denied: not your account");
         }
-        match find(&self.cloud, account, path) {
-            None => admit::not_found(head),
-            Some((server, Transport::Streamable)) => self.backends.streamable(server.entry.backend, request).await,
-            Some((server, Transport::Sse)) => self.backends.open_sse(&server, head, request.method()),
-            Some((server, Transport::Message)) => self.backends.post_message(&server, head, request).await,
+        let Some((server, transport)) = find(&self.cloud, account, path) else { return admit::not_found(head) };
+        let request = match Policy::of(&self.cloud, head, &server.entry) {
+            None => request,
+            Some(policy) => match judged(policy, request).await {
+                Ok(request) => request,
+                Err(refusal) => return *refusal,
+            },
+        };
+        if transport == Transport::Streamable && request.method() == Method::GET && !self.listening() {
+            return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST, DELETE")]).into_response();
         }
+        match transport {
+            Transport::Streamable => self.backends.streamable(server.entry.backend, request).await,
+            Transport::Sse => self.backends.open_sse(&server, head, request.method()),
+            Transport::Message => self.backends.post_message(&server, head, request).await,
+        }
+    }
+
+    fn listening(&self) -> bool {
+        self.cloud.state.settings.lock().listening
     }
 
     /// RFC 9728 and RFC 8414 documents, as the real gateway publishes them.
@@ -145,6 +163,17 @@ impl Gateway {
         let body = Observed::new(body, cloud, connection, is_stream, cut_after);
         Response::from_parts(parts, Body::new(body))
     }
+}
+
+/// The request with its policy, unless it calls a tool that the policy refuses.
+async fn judged(policy: Policy, request: Request<Body>) -> Result<Request<Body>, Box<Response>> {
+    let (mut parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, JUDGED)
+        .await
+        .map_err(|_| Box::new(admit::refuse(StatusCode::PAYLOAD_TOO_LARGE, "The request is too long to be judged")))?;
+    policy.check(&body).map_err(|(status, text)| Box::new(admit::refuse(status, text)))?;
+    parts.extensions.insert(policy);
+    Ok(Request::from_parts(parts, Body::from(body)))
 }
 
 fn unavailable(status: u16, retry_after: Option<u64>) -> Response {

@@ -43,6 +43,10 @@ pub(crate) async fn answer(cloud: &Cloud, head: &Head, request: Request<Body>) -
             eol: answers::Eol::parse(text(&query, "eol").unwrap_or("lf")),
             unterminated: text(&query, "unterminated") == Some("1"),
         }))),
+        ["line", length] => match length.parse() {
+            Ok(length) => events(Body::from_stream(answers::line(length))),
+            Err(_) => admit::not_found(head),
+        },
         ["hold"] => events(Body::from_stream(answers::hold(cloud.state.holds.subscribe()))),
         ["echo"] => echo(head, request).await,
         ["status", code] => status(code, head),

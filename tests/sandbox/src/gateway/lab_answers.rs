@@ -112,6 +112,13 @@ pub(crate) fn events(shape: &EventShape) -> impl Stream<Item = Result<Bytes, Inf
     })
 }
 
+/// An event whose only line has so many bytes of data, and which does not end.
+pub(crate) fn line(length: u64) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
+    let piece = Bytes::from(vec![b'x'; usize::try_from(PIECE).unwrap_or(usize::MAX)]);
+    let data = stream::iter(0..length.div_ceil(PIECE)).map(move |_| Ok(piece.clone()));
+    stream::iter([Ok(Bytes::from_static(b"data: "))]).chain(data)
+}
+
 /// Nothing, until the holds are told something.
 pub(crate) fn hold(told: Receiver<Told>) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
     stream::unfold(told, |mut told| async move {

@@ -85,10 +85,11 @@ impl Backends {
         }
         let query = decode_pairs(head.query().as_bytes());
         let id = text(&query, "sessionId").unwrap_or_default();
-        match axum::body::to_bytes(request.into_body(), MESSAGE_LIMIT).await {
+        let (parts, body) = request.into_parts();
+        match axum::body::to_bytes(body, MESSAGE_LIMIT).await {
             Ok(body) => {
                 self.cloud.count(|counts| counts.legacy_messages += 1);
-                legacy::post(&self.sessions, &server.path, id, &body).await
+                legacy::post(&self.sessions, &server.path, id, parts, &body).await
             }
             Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
         }

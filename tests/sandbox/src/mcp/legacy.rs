@@ -9,8 +9,9 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode};
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, GetExtensions, ServerJsonRpcMessage};
 use rmcp::{ServerHandler, ServiceExt};
 use tokio::sync::mpsc;
 
@@ -71,8 +72,8 @@ pub(crate) fn open<H: ServerHandler>(sessions: &Arc<Sessions>, handler: H, path:
     (headers, Body::from_stream(first.chain(rest))).into_response()
 }
 
-/// Takes a message for a session of this path.
-pub(crate) async fn post(sessions: &Sessions, path: &str, id: &str, body: &[u8]) -> Response {
+/// Takes a message for a session of this path; a request keeps the parts of its HTTP request.
+pub(crate) async fn post(sessions: &Sessions, path: &str, id: &str, parts: Parts, body: &[u8]) -> Response {
     let sender = {
         let sessions = sessions.0.lock();
         sessions.get(id).filter(|(own, _)| own == path).map(|(_, sender)| sender.clone())
@@ -80,11 +81,18 @@ pub(crate) async fn post(sessions: &Sessions, path: &str, id: &str, body: &[u8])
     let Some(sender) = sender else {
         return (StatusCode::NOT_FOUND, "session not found").into_response();
     };
-    match serde_json::from_slice(body) {
+    match serde_json::from_slice(body).map(|message| with_parts(message, parts)) {
         Err(error) => (StatusCode::BAD_REQUEST, format!("not a message: {error}")).into_response(),
         Ok(message) => match sender.send(message).await {
             Ok(()) => (StatusCode::ACCEPTED, "Accepted").into_response(),
             Err(_) => (StatusCode::NOT_FOUND, "session not found").into_response(),
         },
     }
+}
+
+fn with_parts(mut message: ClientJsonRpcMessage, parts: Parts) -> ClientJsonRpcMessage {
+    if let ClientJsonRpcMessage::Request(request) = &mut message {
+        request.request.extensions_mut().insert(parts);
+    }
+    message
 }

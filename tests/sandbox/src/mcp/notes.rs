@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::cloud::Cloud;
 use crate::cloud::counts::bump;
+use crate::mcp::shown::shown;
 use crate::sync::Guarded;
 
 /// The notes of all sessions, in the order they were added.
@@ -86,9 +87,9 @@ impl ServerHandler for Notes {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tool_router.list_all()))
+        Ok(shown(&context, self.tool_router.list_all()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

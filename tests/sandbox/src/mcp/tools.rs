@@ -19,6 +19,7 @@ use serde::Deserialize;
 use crate::cloud::Cloud;
 use crate::cloud::counts::bump;
 use crate::mcp::resources;
+use crate::mcp::shown::shown;
 
 /// The largest answer of `large`.
 const LARGEST: usize = 256 << 20;
@@ -208,9 +209,9 @@ impl ServerHandler for Tools {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tool_router.list_all()))
+        Ok(shown(&context, self.tool_router.list_all()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

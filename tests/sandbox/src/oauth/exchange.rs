@@ -80,6 +80,8 @@ pub(crate) fn issue(cloud: &Cloud, grant: &Grant, renew: bool) -> Issued {
         grant: Some(grant.id),
         account: grant.account.clone(),
         for_mcp: grant.is_for_mcp(),
+        boundary: None,
+        safety: None,
         expires_at: cloud.now() + life,
         revoked: false,
     });

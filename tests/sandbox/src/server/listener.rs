@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Cloud(Arc<ServerConfig>),
     /// The sign-in page and the admin interface.
     Page,
+    /// The metadata service of a virtual machine.
+    Metadata,
 }
 
 /// Whether a listener is to be closed just now.
@@ -94,10 +96,14 @@ async fn connection(stream: TcpStream, kind: Kind, cloud: Cloud, services: Servi
         tracing::debug!(%error, "no TCP_NODELAY");
     }
     match kind {
-        Kind::Page => {
+        Kind::Page | Kind::Metadata => {
+            let is_page = matches!(kind, Kind::Page);
             let service = service_fn(move |request: Request<Incoming>| {
-                let services = services.clone();
-                async move { Ok::<_, Infallible>(services.page(request.map(Body::new)).await) }
+                let (services, request) = (services.clone(), request.map(Body::new));
+                async move {
+                    let answer = if is_page { services.page(request).await } else { services.metadata(request).await };
+                    Ok::<_, Infallible>(answer)
+                }
             });
             let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             if let Err(error) = served {

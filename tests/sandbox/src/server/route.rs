@@ -14,6 +14,7 @@ use crate::cloud::Cloud;
 use crate::gateway::Gateway;
 use crate::metadata;
 use crate::oauth;
+use crate::portal;
 use crate::wire::connection::Connection;
 use crate::wire::head::Head;
 use crate::wire::request::Received;
@@ -28,6 +29,7 @@ pub(crate) struct Services {
     gateway: Gateway,
     oauth: Router,
     page: Router,
+    metadata: Router,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +42,13 @@ enum Service {
 
 impl Services {
     pub(crate) fn new(cloud: &Cloud) -> Self {
-        let page = oauth::page_routes().merge(admin::routes()).merge(metadata::routes());
+        let page = oauth::page_routes().merge(admin::routes()).merge(metadata::uri_routes());
         Self {
             cloud: cloud.clone(),
             gateway: Gateway::new(cloud.clone()),
-            oauth: oauth::cloud_router().with_state(cloud.clone()),
+            oauth: oauth::cloud_router().merge(portal::routes()).with_state(cloud.clone()),
             page: page.with_state(cloud.clone()),
+            metadata: metadata::routes().with_state(cloud.clone()),
         }
     }
 
@@ -75,6 +78,11 @@ impl Services {
         }
     }
 
+    /// A request to the metadata service.
+    pub(crate) async fn metadata(&self, request: Request<Body>) -> Response {
+        call(&self.metadata, request).await
+    }
+
     /// A request to the plain listener.
     pub(crate) async fn page(&self, request: Request<Body>) -> Response {
         call(&self.page, request).await
@@ -100,12 +108,15 @@ fn service(head: &Head) -> Service {
         "ims.aliyuncs.com" | "ramoauth.aliyuncs.com" | "ramoauth.alibabacloudcs.com" | "sts.aliyuncs.com" => {
             Service::Api
         }
-        _ if name.starts_with("sts.") && name.ends_with(".aliyuncs.com") => Service::Api,
+        _ if name.ends_with(".aliyuncs.com") && ["sts.", "sts-vpc."].iter().any(|own| name.starts_with(own)) => {
+            Service::Api
+        }
+        _ if name.ends_with(".alibabacloudsso.com") => Service::OAuth,
         _ if name.starts_with("openapi-mcp") && api::is_api(head) => Service::Api,
         _ if name.starts_with("openapi-mcp") => Service::Gateway,
         _ if name.ends_with(".aliyun.com") || name.ends_with(".aliyuncs.com") => Service::Nothing,
         _ if api::is_api(head) => Service::Api,
-        _ if is_oauth_path || is_discovery => Service::OAuth,
+        _ if is_oauth_path || is_discovery || head.path() == portal::CLOUD_SSO => Service::OAuth,
         _ => Service::Gateway,
     }
 }
@@ -128,6 +139,9 @@ mod tests {
         assert_eq!(of("oauth.aliyun.com", "/accounts/1/x", None), Service::OAuth);
         assert_eq!(of("openapi-mcp.cn-hangzhou.aliyuncs.com", "/v1/token", None), Service::Gateway);
         assert_eq!(of("sts.cn-hangzhou.aliyuncs.com", "/", Some("AssumeRole")), Service::Api);
+        assert_eq!(of("sts-vpc.cn-hangzhou.aliyuncs.com", "/", Some("AssumeRole")), Service::Api);
+        assert_eq!(of("signin-cn-shanghai.alibabacloudsso.com", portal::CLOUD_SSO, None), Service::OAuth);
+        assert_eq!(of("signin-cn-shanghai.alibabacloudsso.com", "/accounts/1/x", None), Service::OAuth);
         assert_eq!(of("ecs.aliyuncs.com", "/", None), Service::Nothing);
     }
 

@@ -11,13 +11,15 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// Real host names the certificate also covers, for tests that redirect names to this machine.
-const CLOUD_NAMES: [&str; 6] = [
+const CLOUD_NAMES: [&str; 8] = [
     "*.aliyun.com",
     "*.alibabacloud.com",
     "*.aliyuncs.com",
     "*.alibabacloudcs.com",
     "*.cn-hangzhou.aliyuncs.com",
     "*.ap-southeast-1.aliyuncs.com",
+    "*.vpc-proxy.aliyuncs.com",
+    "*.alibabacloudsso.com",
 ];
 
 /// What a listener needs, and what a client must trust.

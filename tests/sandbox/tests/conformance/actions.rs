@@ -20,6 +20,14 @@ async fn a_role_s_keys_work_like_the_caller_s() {
     let (_, identity) = world.send(call).await;
     let role = "acs:ram::1234567890123456:assumed-role/mcp-role/mcp-proxy";
     assert_eq!(identity["Arn"], role);
+    for (name, value, code) in [
+        ("DurationSeconds", "899", "InvalidParameter.DurationSeconds"),
+        ("ExternalId", "x", "InvalidParameter.ExternalId"),
+        ("Policy", "{", "InvalidParameter.Policy"),
+    ] {
+        let asked = [parameters.as_slice(), &[(name, value)]].concat();
+        assert_eq!(world.call("AssumeRole", &asked).await.1["Code"], code, "{name}={value}");
+    }
     let foreign = [("RoleArn", "acs:ram::1:role/x"), ("RoleSessionName", "mcp-proxy")];
     assert_eq!(world.call("AssumeRole", &foreign).await.0, 404);
 }

@@ -1,7 +1,7 @@
 //! The signed API: what is refused before anything is done, the rules of applications, pages.
 
 use mcp_proxy_sandbox::ApiFault;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{World, date};
 
@@ -147,4 +147,61 @@ async fn api_faults_are_injected() {
     cloud.clear_faults();
     assert_eq!(world.call("ListApplications", &[]).await.0, 200);
     assert_eq!(cloud.counts().api_errors["ServiceUnavailable"], 3);
+}
+
+#[tokio::test]
+async fn ramoauth_accepts_the_scheme_that_is_known_to_work() {
+    let world = World::new().await;
+    let parameters = [("ClientId", "4071151845732613353"), ("Scope", "/internal/acs/openapi")];
+    let (status, answer) = world.call("GenerateAccessToken", &parameters).await;
+    assert_eq!((status, &answer["Code"]), (400, &Value::from("IncompleteSignature")));
+    assert_eq!(world.call_rpc("GenerateAccessToken", &parameters).await.0, 200);
+    world.sandbox.cloud().set_ramoauth_v3(true);
+    assert_eq!(world.call("GenerateAccessToken", &parameters).await.0, 200);
+}
+
+#[tokio::test]
+async fn another_action_than_the_signed_one_is_not_done() {
+    let world = World::new().await;
+    let other = world.signed("ListApplications", &[("Action", "DeleteApplication")]);
+    let (status, answer) = world.send(other).await;
+    assert_eq!((status, &answer["Code"]), (400, &Value::from("IncompleteSignature")));
+}
+
+#[tokio::test]
+async fn any_error_of_the_cloud_can_be_injected_for_one_action() {
+    let world = World::new().await;
+    let admin = async |path: &str, body: Value| {
+        let url = format!("{}/admin/{path}", world.sandbox.page_url());
+        let response = world.http.post(url).json(&body).send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap_or_default())
+    };
+    let fault = json!({ "kind": "error", "status": 409, "code": "LimitExceeded.Application", "message": "Too many.",
+        "recommend": "https://example.com/limits", "retry_after_ms": 1500 });
+    let armed = admin("fail/api", json!({ "fault": fault, "action": "CreateApplication", "times": 1 })).await;
+    assert_eq!(armed.0, 200);
+    assert_eq!(admin("fail/token", json!({ "fault": { "kind": "hang" }, "action": "X" })).await.0, 400);
+    assert_eq!(world.call("ListApplications", &[]).await.0, 200);
+    let response = world.request(&world.signed("CreateApplication", &[])).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), &response.headers()["x-acs-retry-after"]), (409, &"1500".parse().unwrap()));
+    let answer: Value = response.json().await.unwrap();
+    assert_eq!((&answer["Code"], &answer["Message"]), (&"LimitExceeded.Application".into(), &"Too many.".into()));
+    assert_eq!(answer["Recommend"], "https://example.com/limits");
+    assert_eq!(world.call("CreateApplication", &[]).await.1["Code"], "MissingAppName");
+
+    // Keys come and go.
+    let (_, key) = admin("key", json!("create")).await;
+    let mut call = world.signed("ListApplications", &[]);
+    call.key = key["access_key_id"].as_str().unwrap().to_owned();
+    call.secret = key["access_key_secret"].as_str().unwrap().to_owned();
+    let fresh = || {
+        let fresh = world.signed("ListApplications", &[]);
+        crate::support::Signed { key: call.key.clone(), secret: call.secret.clone(), ..fresh }
+    };
+    assert_eq!(world.send(fresh()).await.0, 200);
+    for (change, code) in [("disable", "InvalidAccessKeyId.Inactive"), ("delete", "InvalidAccessKeyId.NotFound")] {
+        assert_eq!(admin("key", json!({ change: call.key })).await.0, 200);
+        assert_eq!(world.send(fresh()).await.1["Code"], code);
+    }
+    assert_eq!(world.sandbox.cloud().counts().api_keys[&call.key], 1);
 }

@@ -137,7 +137,7 @@ async fn only_idle_connections_are_closed_as_idle() {
 #[tokio::test]
 async fn the_machine_s_role_gives_keys() {
     let world = World::new().await;
-    let base = world.sandbox.page_url();
+    let base = world.sandbox.metadata_url();
     let token_url = format!("{base}/latest/api/token");
     let role_url = format!("{base}/latest/meta-data/ram/security-credentials/");
     assert_eq!(world.http.put(&token_url).send().await.unwrap().status().as_u16(), 400);

@@ -221,3 +221,13 @@ async fn statuses_and_redirects_come_as_asked() {
     assert_eq!(early.send().await.unwrap().status().as_u16(), 401);
     assert_eq!(world.sandbox.cloud().counts().gateway_unauthorized, 1);
 }
+
+#[tokio::test]
+async fn a_server_may_have_no_stream_to_listen_on() {
+    let world = World::new().await;
+    let (_, tokens) = world.signed_in().await;
+    let path = world.mcp_path("sandbox-tools");
+    world.sandbox.cloud().set_listening(false);
+    let response = world.get(&path, &tokens.access).header("accept", "text/event-stream").send().await.unwrap();
+    assert_eq!((response.status().as_u16(), &response.headers()["allow"]), (405, &"POST, DELETE".parse().unwrap()));
+}

@@ -8,6 +8,7 @@ mod gateway;
 mod mcp;
 mod oauth;
 mod old_transport;
+mod policy;
 mod process;
 mod sign_in;
 mod support;

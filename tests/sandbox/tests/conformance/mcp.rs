@@ -12,18 +12,18 @@ use serde_json::{Value, json};
 
 use crate::support::{DEADLINE, World};
 
-type Connected = RunningService<RoleClient, ClientConfig>;
+pub(crate) type Connected = RunningService<RoleClient, ClientConfig>;
 
-fn transport(world: &World, path: &str, token: &str) -> StreamableHttpClientTransport<reqwest::Client> {
+pub(crate) fn transport(world: &World, path: &str, token: &str) -> StreamableHttpClientTransport<reqwest::Client> {
     let config = StreamableHttpClientTransportConfig::with_uri(world.url(path)).auth_header(token);
     StreamableHttpClientTransport::with_client(world.http.clone(), config)
 }
 
-fn call(name: &'static str, arguments: Value) -> CallToolRequestParams {
+pub(crate) fn call(name: &'static str, arguments: Value) -> CallToolRequestParams {
     CallToolRequestParams::new(name).with_arguments(arguments.as_object().unwrap().clone())
 }
 
-async fn text(client: &Connected, name: &'static str, arguments: Value) -> String {
+pub(crate) async fn text(client: &Connected, name: &'static str, arguments: Value) -> String {
     let result = client.call_tool(call(name, arguments)).await.unwrap();
     result.content[0].as_text().unwrap().text.clone()
 }

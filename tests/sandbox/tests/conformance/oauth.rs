@@ -206,9 +206,31 @@ async fn the_neighbours_answer() {
 async fn a_bearer_can_be_had_without_a_person() {
     let world = World::new().await;
     let parameters = [("ClientId", "4071151845732613353"), ("Scope", "/internal/acs/openapi")];
-    let (status, answer) = world.call("GenerateAccessToken", &parameters).await;
+    let (status, answer) = world.call_rpc("GenerateAccessToken", &parameters).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["Data"]["ExpiresIn"], "259199");
     let token = answer["Data"]["AccessToken"].as_str().unwrap();
     assert_eq!(world.status("/lab/echo", token).await, 200);
+}
+
+#[tokio::test]
+async fn a_bearer_without_a_person_has_the_scopes_of_its_client_and_its_boundary_only_takes_away() {
+    let world = World::new().await;
+    let (official, own) = ("4071151845732613353", world.application().await);
+    let ask = async |client: &str, scope: &str, policy: &str| {
+        let parameters = [("ClientId", client), ("Scope", scope), ("Policy", policy)];
+        let (_, answer) = world.call_rpc("GenerateAccessToken", &parameters).await;
+        answer["Code"].as_str().unwrap_or("given").to_owned()
+    };
+    let openapi = "/internal/acs/openapi";
+    let deny = r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":"ram:*","Resource":"*"}]}"#;
+    assert_eq!(ask(official, openapi, deny).await, "given");
+    assert_eq!(ask(&own, "/acs/mcp-server", "").await, "given");
+    assert_eq!(ask(&own, openapi, "").await, "InvalidParameter.Scope");
+    assert_eq!(ask(official, "/acs/mcp-server", "").await, "InvalidParameter.Scope");
+    assert_eq!(ask("1", openapi, "").await, "EntityNotExist.Application");
+    let long = deny.replace("ram:*", &"x".repeat(512));
+    for policy in ["{", "{}", &deny.replace("Deny", "Allow"), &deny.replace("Action", "Actions"), &long] {
+        assert_eq!(ask(official, openapi, policy).await, "InvalidParameter.Policy", "{policy}");
+    }
 }

@@ -7,14 +7,14 @@ use crate::mcp::{initialize, post};
 use crate::support::{DEADLINE, World};
 
 /// An HTTP+SSE session by hand: its message URL and its events.
-struct Legacy {
-    endpoint: String,
+pub(crate) struct Legacy {
+    pub(crate) endpoint: String,
     buffer: String,
     body: futures_util::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
 }
 
 impl Legacy {
-    async fn open(world: &World, path: &str, token: &str) -> Self {
+    pub(crate) async fn open(world: &World, path: &str, token: &str) -> Self {
         let response = world.get(path, token).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let body = response.bytes_stream().boxed();
@@ -39,7 +39,7 @@ impl Legacy {
         (field("event: "), field("data: "))
     }
 
-    async fn message(&mut self) -> Value {
+    pub(crate) async fn message(&mut self) -> Value {
         let (event, data) = self.event().await;
         assert_eq!(event, "message");
         serde_json::from_str(&data).unwrap()

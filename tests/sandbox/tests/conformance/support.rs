@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Once;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use mcp_proxy_sandbox::{Consent, Options, Sandbox};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response};
 use serde_json::Value;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -61,15 +64,46 @@ impl World {
         self.send(self.signed(action, parameters)).await
     }
 
-    /// A signed call that a test may still spoil.
-    pub(crate) fn signed(&self, action: &str, parameters: &[(&str, &str)]) -> Signed {
+    /// The same with an RPC signature, everything in the query.
+    pub(crate) async fn call_rpc(&self, action: &str, parameters: &[(&str, &str)]) -> (u16, Value) {
+        let (version, _, method) = Self::known(action);
         let (key, secret) = self.sandbox.access_key();
-        let (version, path, method) = match action {
+        let (date, nonce) = (now(), unique());
+        let system = [
+            ("AccessKeyId", key.as_str()),
+            ("Action", action),
+            ("Format", "JSON"),
+            ("SignatureMethod", "HMAC-SHA1"),
+            ("SignatureNonce", &nonce),
+            ("SignatureVersion", "1.0"),
+            ("Timestamp", &date),
+            ("Version", version),
+        ];
+        let pairs: BTreeMap<&str, &str> = system.into_iter().chain(parameters.iter().copied()).collect();
+        let query: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", enc(name), enc(value))).collect();
+        let query = query.join("&");
+        let mut mac = Hmac::<Sha1>::new_from_slice(format!("{secret}&").as_bytes()).unwrap();
+        mac.update(format!("{method}&%2F&{}", enc(&query)).as_bytes());
+        let signature = STANDARD.encode(mac.finalize().into_bytes());
+        let url = self.url(&format!("/?{query}&Signature={}", enc(&signature)));
+        let response = self.http.request(method, url).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    /// Version, path and method of an action.
+    fn known(action: &str) -> (&'static str, &'static str, Method) {
+        match action {
             "GetCallerIdentity" | "AssumeRole" => ("2015-04-01", "/", Method::POST),
             "ListApiMcpServers" => ("2024-11-30", "/apimcpservers", Method::GET),
             "GenerateAccessToken" => ("2026-04-21", "/", Method::POST),
             _ => ("2019-08-15", "/", Method::POST),
-        };
+        }
+    }
+
+    /// A signed call that a test may still spoil.
+    pub(crate) fn signed(&self, action: &str, parameters: &[(&str, &str)]) -> Signed {
+        let (key, secret) = self.sandbox.access_key();
+        let (version, path, method) = Self::known(action);
         let headers = [
             ("host", self.authority()),
             ("x-acs-action", action.to_owned()),
@@ -274,6 +308,11 @@ pub(crate) fn date(offset: i64) -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let at = i64::try_from(seconds).unwrap() + offset;
     OffsetDateTime::from_unix_timestamp(at).unwrap().format(form).unwrap()
+}
+
+/// The `Date` header of now.
+pub(crate) fn http_date() -> String {
+    OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc2822).unwrap()
 }
 
 fn now() -> String {

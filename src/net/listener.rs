@@ -1,0 +1,282 @@
+//! The sockets that clients come in by: TCP and Unix, accepted from alike.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustix::net::{RecvFlags, recv, sockopt};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use crate::model::peer::{Credentials, Peer};
+
+/// Silence after which the kernel asks whether the other end is there, how often, and how often in vain.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
+const KEEPALIVE_PROBES: u32 = 4;
+
+/// A socket that accepts connections.
+#[derive(Debug)]
+pub enum Listener {
+    /// A TCP socket.
+    Tcp(TcpListener),
+    /// A Unix stream socket, with its file if that is ours to remove.
+    Unix(UnixListener, Option<SocketFile>),
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub enum Stream {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a Unix socket.
+    Unix(UnixStream),
+}
+
+/// What reading would find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Something to read.
+    Bytes,
+    /// The other end has closed its side.
+    End,
+    /// The connection is broken.
+    Broken,
+}
+
+/// Where a listener can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// A file; `None` for a socket that has no name in the file system.
+    Unix(Option<PathBuf>),
+}
+
+impl Stream {
+    /// Our end of a TCP connection. An IPv4 address that came in over an IPv6 socket is an IPv4 address here.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok().map(|mut address| {
+                address.set_ip(address.ip().to_canonical());
+                address
+            }),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// What the kernel tells a Unix socket from others by.
+    pub fn inode(&self) -> Option<u64> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(stream) => rustix::fs::fstat(stream).ok().map(|found| found.st_ino),
+        }
+    }
+
+    /// What reading would find, without reading: pending while the other end is silent.
+    pub fn poll_look(&self, context: &mut Context<'_>) -> Poll<Look> {
+        loop {
+            let peeked = match self {
+                Self::Tcp(stream) => match ready!(stream.poll_read_ready(context)) {
+                    Ok(()) => stream.try_io(Interest::READABLE, || peek(stream)),
+                    Err(error) => Err(error),
+                },
+                Self::Unix(stream) => match ready!(stream.poll_read_ready(context)) {
+                    Ok(()) => stream.try_io(Interest::READABLE, || peek(stream)),
+                    Err(error) => Err(error),
+                },
+            };
+            match peeked {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Poll::Ready(Look::Broken),
+                Ok(0) => return Poll::Ready(Look::End),
+                Ok(_) => return Poll::Ready(Look::Bytes),
+            }
+        }
+    }
+}
+
+fn peek(stream: impl AsFd) -> io::Result<usize> {
+    let (_, length) = recv(stream, &mut [0_u8; 1], RecvFlags::PEEK)?;
+    Ok(length)
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(Some(path)) => path.display().fmt(f),
+            Self::Unix(None) => f.write_str("a socket without a name"),
+        }
+    }
+}
+
+impl Listener {
+    /// Where it can be reached.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn address(&self) -> io::Result<Address> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
+            Self::Unix(listener, _) => {
+                listener.local_addr().map(|address| Address::Unix(address.as_pathname().map(Path::to_owned)))
+            }
+        }
+    }
+
+    /// Sets what the connections of a TCP socket inherit (tcp(7)): small answers do not wait for more, and a client that
+    /// is no longer there is found out after two minutes.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn tune(&self) -> io::Result<()> {
+        if let Self::Tcp(listener) = self {
+            sockopt::set_tcp_nodelay(listener, true)?;
+            sockopt::set_socket_keepalive(listener, true)?;
+            sockopt::set_tcp_keepidle(listener, KEEPALIVE_AFTER)?;
+            sockopt::set_tcp_keepintvl(listener, KEEPALIVE_EVERY)?;
+            sockopt::set_tcp_keepcnt(listener, KEEPALIVE_PROBES)?;
+        }
+        Ok(())
+    }
+
+    /// The next connection and who is at its other end.
+    ///
+    /// # Errors
+    /// What accept(2) says.
+    pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
+        Poll::Ready(match self {
+            Self::Tcp(listener) => ready!(listener.poll_accept(context)).map(|(stream, mut address)| {
+                address.set_ip(address.ip().to_canonical());
+                (Stream::Tcp(stream), Peer::Tcp(address))
+            }),
+            Self::Unix(listener, _) => ready!(listener.poll_accept(context)).and_then(|(stream, _)| {
+                let theirs = stream.peer_cred()?;
+                let credentials = Credentials { pid: theirs.pid(), uid: theirs.uid(), gid: theirs.gid() };
+                Ok((Stream::Unix(stream), Peer::Unix(credentials)))
+            }),
+        })
+    }
+}
+
+/// The file of a Unix socket of ours. Removed when dropped, unless another one stands in its place.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    device_and_inode: (u64, u64),
+}
+
+impl SocketFile {
+    /// The file that `bind` has made at `path`.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn made(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), device_and_inode: device_and_inode(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if device_and_inode(&self.path).is_ok_and(|now| now == self.device_and_inode) {
+            // A file that cannot be removed is taken for stale by the next start.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn device_and_inode(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Unix(stream) => Pin::new(stream).poll_read(context, into),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_inherit_what_the_listener_was_told() {
+        let listener = Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        listener.tune().unwrap();
+        let Ok(Address::Tcp(address)) = listener.address() else { panic!("{listener:?}") };
+        let client = TcpStream::connect(address).await.unwrap();
+        let (stream, peer) = poll_fn(|context| listener.poll_accept(context)).await.unwrap();
+        assert_eq!(peer, Peer::Tcp(client.local_addr().unwrap()));
+        let Stream::Tcp(stream) = stream else { panic!("{stream:?}") };
+        assert!(sockopt::tcp_nodelay(&stream).unwrap() && sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), KEEPALIVE_AFTER);
+        assert_eq!(sockopt::tcp_keepintvl(&stream).unwrap(), KEEPALIVE_EVERY);
+        assert_eq!(sockopt::tcp_keepcnt(&stream).unwrap(), KEEPALIVE_PROBES);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_other_side_is_seen_without_reading() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let near = Stream::Unix(near);
+        let looked = poll_fn(|context| Poll::Ready(near.poll_look(context))).await;
+        assert_eq!(looked, Poll::Pending, "it is silent");
+        far.write_all(b"x").await.unwrap();
+        assert_eq!(poll_fn(|context| near.poll_look(context)).await, Look::Bytes);
+        let (near, far) = UnixStream::pair().unwrap();
+        let near = Stream::Unix(near);
+        drop(far);
+        assert_eq!(poll_fn(|context| near.poll_look(context)).await, Look::End);
+    }
+}

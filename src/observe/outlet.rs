@@ -1,0 +1,132 @@
+//! Where the lines of the log go: the journal with all their fields (systemd's native protocol), or standard error.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::Subscriber;
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::layer::SubscriberExt;
+
+/// What writes lines. It is given events and is never installed, so it decides nothing about what is enabled.
+pub(super) struct Outlet {
+    pub(super) writer: Box<dyn Subscriber + Send + Sync>,
+    /// Whether fields that repeat what the message says are of use.
+    pub(super) all_fields: bool,
+    /// What was written for standard error and did not go there yet.
+    gathered: Gathered,
+}
+
+/// Lines that go to standard error together.
+#[derive(Debug, Clone, Default)]
+struct Gathered(Arc<Mutex<Vec<u8>>>);
+
+/// So much is gathered at the most, in bytes.
+const MOST_GATHERED: usize = 32 * 1024;
+
+impl Outlet {
+    /// One that needs no flushing.
+    pub(super) fn of(writer: impl Subscriber + Send + Sync) -> Self {
+        Self { writer: Box::new(writer), all_fields: true, gathered: Gathered::default() }
+    }
+
+    /// Hands over what was gathered.
+    pub(super) fn flush(&self) {
+        self.gathered.hand_over();
+    }
+}
+
+impl Gathered {
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hand_over(&self) {
+        let mut gathered = self.lock();
+        // Where the log cannot be written there is nobody to tell.
+        let _ = io::stderr().write_all(&gathered);
+        gathered.clear();
+    }
+}
+
+impl Write for Gathered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut gathered = self.lock();
+        gathered.extend_from_slice(bytes);
+        let full = gathered.len() >= MOST_GATHERED;
+        drop(gathered);
+        if full {
+            self.hand_over();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The journal, if standard error leads there, else standard error. Also answers why it is not the journal although it
+/// should be.
+pub(super) fn open() -> (Outlet, Option<io::Error>) {
+    let refused = match leads_to_the_journal(env::var("JOURNAL_STREAM").ok().as_deref(), io::stderr()) {
+        true => match journal() {
+            Ok(outlet) => return (outlet, None),
+            Err(error) => Some(error),
+        },
+        false => None,
+    };
+    let gathered = Gathered::default();
+    let writer = gathered.clone();
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(move || writer.clone())
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false);
+    let writer = Box::new(tracing_subscriber::registry().with(layer));
+    (Outlet { writer, all_fields: false, gathered }, refused)
+}
+
+fn journal() -> io::Result<Outlet> {
+    let priorities = PriorityMappings {
+        error: Priority::Error,
+        warn: Priority::Warning,
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
+    };
+    // Without a prefix, so that `journalctl MCP_METHOD=tools/call` is what a person guesses.
+    let layer = tracing_journald::layer()?
+        .with_field_prefix(None)
+        .with_syslog_identifier(env!("CARGO_PKG_NAME").to_owned())
+        .with_priority_mappings(priorities);
+    Ok(Outlet::of(tracing_subscriber::registry().with(layer)))
+}
+
+/// Whether `stream`, the value of `JOURNAL_STREAM`, is device and inode of `standard_error` (systemd.exec(5)): it is not
+/// when somebody led standard error elsewhere.
+fn leads_to_the_journal(stream: Option<&str>, standard_error: impl AsFd) -> bool {
+    let own = standard_error.as_fd().try_clone_to_owned().and_then(|copy| File::from(copy).metadata());
+    match (stream, own) {
+        (Some(stream), Ok(own)) => stream == format!("{}:{}", own.dev(), own.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_is_meant_only_if_standard_error_still_leads_there() {
+        let (one, other) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        let known = one.metadata().unwrap();
+        let stream = format!("{}:{}", known.dev(), known.ino());
+        assert!(leads_to_the_journal(Some(&stream), &one));
+        assert!(!leads_to_the_journal(Some(&stream), &other));
+        assert!(!leads_to_the_journal(None, &one));
+        assert!(!leads_to_the_journal(Some("9:"), &one));
+    }
+}

@@ -1,0 +1,259 @@
+//! One client's connection: HTTP/1.1, or HTTP/2 with prior knowledge, each with limits on what a client may leave
+//! undone, and a graceful end.
+//!
+//! There is one timer for each connection. It is set when the connection has to wait, and moved only to be nearer; a
+//! request that comes in time touches none.
+
+mod exchange;
+mod socket;
+mod standing;
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub(super) use self::exchange::{Exchange, Upload};
+use self::socket::{Socket, Version};
+use self::standing::{Patience, Phase};
+pub(super) use self::standing::{Room, Standing};
+use crate::net::listener::Stream;
+use crate::proxy::caller::Caller;
+use crate::proxy::context::Context;
+use crate::proxy::handle::handle;
+
+/// The longest head of a request, in bytes: request line and headers of HTTP/1.1, the header list of HTTP/2 as RFC 9113
+/// §6.5.2 counts it. Also what is buffered of a body in either direction.
+const LONGEST_HEAD: usize = 64 * 1024;
+/// The most header lines of a request of HTTP/1.1; hyper alone would take 100.
+const MOST_HEADERS: usize = 256;
+/// How many requests one HTTP/2 connection may have open. RFC 9113 §6.5.2 asks for at least 100.
+const HTTP_2_STREAMS: u32 = 128;
+/// How much of one upload, and of all uploads, may come ahead of what was taken, on one HTTP/2 connection.
+const HTTP_2_STREAM_WINDOW: u32 = 256 * 1024;
+const HTTP_2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// How many streams may be ended by our errors before an HTTP/2 connection is. Floods of resets that the client sends
+/// are bounded by the h2 crate, at 20 that have not been looked at.
+const HTTP_2_RESETS: usize = 128;
+/// How often a client of HTTP/2 is asked whether it is there, and how long it may take to say so.
+const HTTP_2_PING: Duration = Duration::from_secs(30);
+const HTTP_2_PONG: Duration = Duration::from_secs(15);
+/// How long after our last word the rest of an upload is read, so that it does not reset the connection before the
+/// client has read that word (RFC 9112 §9.6).
+const LINGERING: Duration = Duration::from_secs(2);
+/// How long after a stop a connection that was accepted may still begin its first request: the client's system has
+/// told it that it is connected, so its bytes may be under way.
+const LAST_CHANCE: Duration = Duration::from_millis(500);
+/// The answer to a head that was not complete in time.
+const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// The connection was given up just when a request came.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed in favour of another one")]
+struct Evicted;
+
+/// How serving ended.
+enum Ending {
+    Over(hyper::Result<()>),
+    Late(Phase),
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve(context: Arc<Context>, stream: Stream, caller: Caller, standing: Arc<Standing>) {
+    let patience = {
+        let settings = &context.snapshot().settings;
+        Patience { head: settings.header_timeout, idle: settings.idle_timeout }
+    };
+    // Before anything is read: the process is sure to be there now.
+    let snapshot = context.snapshot();
+    caller.look(&context.finder, &snapshot.settings.clients).await;
+    drop(snapshot);
+    let mut socket = Socket::new(stream, standing.clone());
+    let version = tokio::select! {
+        biased;
+        version = tokio::time::timeout(patience.head, socket.version()) => version,
+        () = last_chance(&context.drain) => return,
+    };
+    match version {
+        Ok(Ok(Some(Version::Http1))) => http_1(context, socket, caller, standing, patience).await,
+        // On the heap, so that all the others need not have room for it.
+        Ok(Ok(Some(Version::Http2))) => Box::pin(http_2(context, socket, caller, standing, patience)).await,
+        Ok(Ok(None) | Err(_)) => {}
+        Err(_) if socket.has_received() => socket.say(TOO_LATE).await,
+        Err(_) => {}
+    }
+}
+
+/// Ends some time after a stop: who was let in before it may still say what for.
+async fn last_chance(drain: &CancellationToken) {
+    drain.cancelled().await;
+    tokio::time::sleep(LAST_CHANCE).await;
+}
+
+async fn http_1(context: Arc<Context>, socket: Socket, caller: Caller, standing: Arc<Standing>, patience: Patience) {
+    let (shared, own) = (context.clone(), standing.clone());
+    let called = caller.clone();
+    let service = service_fn(move |request| answer(&shared, &called, &own, request));
+    let mut serving = http1::Builder::new()
+        .header_read_timeout(None)
+        // To look for the end of the input, hyper would hold 8 KiB for each stream that is open. The socket looks.
+        .half_close(true)
+        .max_buf_size(LONGEST_HEAD)
+        .max_headers(MOST_HEADERS)
+        .serve_connection(TokioIo::new(socket), service);
+    let ending = guarded(&mut serving, &standing, patience, &context.drain).await;
+    log(&ending, &caller);
+    let mut socket = serving.into_parts().io.into_inner();
+    let unread = match &ending {
+        Ending::Late(Phase::Head) => return socket.say(TOO_LATE).await,
+        Ending::Late(_) => false,
+        Ending::Over(Ok(())) => standing.left_upload_unread(),
+        Ending::Over(Err(error)) => error.is_parse(),
+    };
+    if unread {
+        tokio::select! {
+            // Who still writes after that time has had its chance to read.
+            _ = tokio::time::timeout(LINGERING, socket.use_up()) => {}
+            () = context.drain.cancelled() => {}
+        }
+    }
+}
+
+async fn http_2(context: Arc<Context>, socket: Socket, caller: Caller, standing: Arc<Standing>, patience: Patience) {
+    standing.multiplexed();
+    let (shared, own) = (context.clone(), standing.clone());
+    let called = caller.clone();
+    let service = service_fn(move |request| answer(&shared, &called, &own, request));
+    let mut serving = http2::Builder::new(Streams::default())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP_2_STREAMS)
+        .max_header_list_size(LONGEST_HEAD as u32)
+        .max_send_buf_size(LONGEST_HEAD)
+        .initial_stream_window_size(HTTP_2_STREAM_WINDOW)
+        .initial_connection_window_size(HTTP_2_CONNECTION_WINDOW)
+        .max_local_error_reset_streams(HTTP_2_RESETS)
+        .keep_alive_interval(HTTP_2_PING)
+        .keep_alive_timeout(HTTP_2_PONG)
+        .serve_connection(TokioIo::new(socket), service);
+    let ending = guarded(&mut serving, &standing, patience, &context.drain).await;
+    log(&ending, &caller);
+    if let Ending::Late(_) = ending {
+        Pin::new(&mut serving).graceful_shutdown();
+        // Its client is told, and need not answer.
+        let _ = tokio::time::timeout(patience.head, serving).await;
+    }
+}
+
+/// Answers one request. The connection is busy from the moment this is called.
+fn answer(
+    context: &Arc<Context>,
+    caller: &Caller,
+    standing: &Arc<Standing>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<http::Response<exchange::Answering>, Evicted>> + Send + use<> {
+    let exchange = Exchange::begin(standing, &request);
+    let (context, caller) = (context.clone(), caller.clone());
+    // On the heap until the head of the answer is there: hyper keeps room for what this returns as long as the
+    // connection lasts, and most of that time there is only a body, or nothing.
+    Box::pin(async move {
+        let exchange = exchange.ok_or(Evicted)?;
+        let response = handle(context, caller, &exchange, request).await;
+        Ok(response.map(|body| exchange.until_end_of(body)))
+    })
+}
+
+/// Serves until the end of the connection, or of its patience. Once `drain` is cancelled, it ends after what is under
+/// way.
+async fn guarded<C>(serving: &mut C, standing: &Standing, patience: Patience, drain: &CancellationToken) -> Ending
+where
+    C: GracefulConnection<Error = hyper::Error> + Unpin,
+{
+    let mut drain = pin!(drain.cancelled());
+    let mut draining = false;
+    let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
+    let mut set_to = None;
+    poll_fn(|context| {
+        // First: a request that has come already is taken before a stop or a limit counts.
+        if let Poll::Ready(over) = Pin::new(&mut *serving).poll(context) {
+            return Poll::Ready(Ending::Over(over));
+        }
+        if !draining && drain.as_mut().poll(context).is_ready() {
+            draining = true;
+            Pin::new(&mut *serving).graceful_shutdown();
+            if let Poll::Ready(over) = Pin::new(&mut *serving).poll(context) {
+                return Poll::Ready(Ending::Over(over));
+            }
+        }
+        while let Some((deadline, phase)) = standing.deadline(patience) {
+            if set_to.is_none_or(|at| at > deadline) {
+                timer.as_mut().reset(deadline);
+                set_to = Some(deadline);
+            }
+            if timer.as_mut().poll(context).is_pending() {
+                break;
+            }
+            set_to = None;
+            if Instant::now() >= deadline {
+                return Poll::Ready(Ending::Late(phase));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn log(ending: &Ending, caller: &Caller) {
+    match ending {
+        Ending::Over(Ok(())) => {}
+        Ending::Over(Err(error)) => tracing::debug!(peer = %caller.peer, "connection ended: {error}"),
+        Ending::Late(phase) => tracing::debug!(peer = %caller.peer, ?phase, "connection closed: its time is up"),
+    }
+}
+
+/// The requests of one HTTP/2 connection, which end with it.
+#[derive(Debug, Clone, Default)]
+struct Streams(Arc<Mutex<JoinSet<()>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while streams.try_join_next().is_some() {}
+        streams.spawn(stream);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of<F: Future>(_: impl Fn(Arc<Context>, Stream, Caller, Arc<Standing>) -> F) -> usize {
+        std::mem::size_of::<F>()
+    }
+
+    #[test]
+    fn ten_thousand_idle_connections_need_little_room_for_their_tasks() {
+        assert!(size_of(serve) < 3 * 1024, "{} bytes", size_of(serve));
+    }
+
+    fn size_of_answer<F: Future>(_: impl Fn(&Arc<Context>, &Caller, &Arc<Standing>, Request<Incoming>) -> F) -> usize {
+        std::mem::size_of::<F>()
+    }
+
+    /// hyper keeps room for it as long as the connection lasts.
+    #[test]
+    fn requests_under_way_need_no_room_in_their_connection() {
+        assert!(size_of_answer(answer) <= 16, "{} bytes", size_of_answer(answer));
+    }
+}
