@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod model;
 pub mod net;
 pub mod observe;
+pub mod phrase;
 pub mod policy;
 pub mod process;
 pub mod proxy;

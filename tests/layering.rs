@@ -15,12 +15,12 @@ struct Layer(&'static str, &'static [&'static str], &'static str);
 const LAYERS: &[Layer] = &[
     Layer(
         "cli",
-        &["daemon", "config", "proxy", "auth", "alibaba", "policy", "net", "observe", "model"],
+        &["daemon", "config", "proxy", "auth", "alibaba", "policy", "net", "observe", "phrase", "model"],
         "what a person types; it never holds a bearer, so it has no business with token",
     ),
     Layer(
         "daemon",
-        &["config", "proxy", "auth", "alibaba", "token", "policy", "net", "observe", "model"],
+        &["config", "proxy", "auth", "alibaba", "token", "policy", "net", "observe", "phrase", "model"],
         "introduces the workers to each other, and is known by the command line only",
     ),
     Layer(
@@ -28,13 +28,18 @@ const LAYERS: &[Layer] = &[
         &["proxy", "auth", "alibaba", "policy", "net", "observe", "model"],
         "turns text into the workers' settings and knows nothing else of them",
     ),
-    Layer("proxy", &["token", "policy", "net", "observe", "model"], "the data path knows neither logins nor vendors"),
+    Layer(
+        "proxy",
+        &["token", "policy", "net", "observe", "phrase", "model"],
+        "the data path knows neither logins nor vendors",
+    ),
     Layer(
         "auth",
         &["token", "net", "process", "observe", "model"],
         "logins see no client's request and know no vendor",
     ),
     Layer("alibaba", &["net", "process", "observe", "model"], "the vendor sees no MCP request and publishes no token"),
+    Layer("phrase", &["model"], "what people read knows neither who says it nor why"),
     Layer("token", &["model"], "the slot does not know where tokens come from"),
     Layer("policy", &["model"], "who may do what is decided from values alone, without I/O"),
     Layer("net", &["model"], "a tool knows nothing of those who use it"),

@@ -5,6 +5,7 @@
 pub mod callback;
 pub mod caller;
 pub mod client;
+pub mod language;
 pub mod peer;
 pub mod secret;
 pub mod server;

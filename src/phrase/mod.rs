@@ -1,0 +1,97 @@
+//! What people read, in English and in Chinese: one catalogue, a file for each place where it is read.
+//!
+//! A phrase without one of the languages does not compile; the tests hold the rest of what can be missing.
+
+use std::fmt::{Display, Write};
+
+use crate::model::language::Language;
+
+/// A text in every language, with places to fill: `{name}`.
+#[derive(Debug, Clone, Copy)]
+pub struct Phrase {
+    en: &'static str,
+    zh: &'static str,
+}
+
+impl Phrase {
+    /// The text as it stands.
+    pub const fn text(&self, language: Language) -> &'static str {
+        match language {
+            Language::English => self.en,
+            Language::Chinese => self.zh,
+        }
+    }
+
+    /// The text with its places filled. What is filled in is not looked at again, so it may hold braces. A place for
+    /// which there is no value stays as it is.
+    pub fn fill(&self, language: Language, values: &[(&str, &dyn Display)]) -> String {
+        let mut rest = self.text(language);
+        let mut filled = String::with_capacity(rest.len() + 16 * values.len());
+        while let Some((before, place, after)) = next_place(rest) {
+            filled.push_str(before);
+            match values.iter().find(|(name, _)| *name == place) {
+                // Writing to a string does not fail.
+                Some((_, value)) => drop(write!(filled, "{value}")),
+                None => drop(write!(filled, "{{{place}}}")),
+            }
+            rest = after;
+        }
+        filled.push_str(rest);
+        filled
+    }
+}
+
+/// The text before the next place, its name, and what follows.
+fn next_place(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('{')?;
+    let (place, after) = rest.split_once('}')?;
+    Some((before, place, after))
+}
+
+/// Defines phrases: `NAME: "English", "Chinese";`. `ALL` has every one with its name, for the tests.
+macro_rules! phrases {
+    ($($(#[$meta:meta])* $name:ident: $en:literal, $zh:literal;)+) => {
+        $($(#[$meta])* pub const $name: $crate::phrase::Phrase = $crate::phrase::Phrase { en: $en, zh: $zh };)+
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, $crate::phrase::Phrase)] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+pub mod time;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every file of the catalogue.
+    const FILES: &[&[(&str, Phrase)]] = &[time::ALL];
+
+    fn places(text: &str) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        let mut rest = text;
+        while let Some((_, place, after)) = next_place(rest) {
+            found.insert(place);
+            rest = after;
+        }
+        found
+    }
+
+    #[test]
+    fn both_languages_have_the_same_places_and_are_not_the_same() {
+        for (name, phrase) in FILES.iter().copied().flatten() {
+            assert_eq!(places(phrase.en), places(phrase.zh), "{name}");
+            assert!(!phrase.en.trim().is_empty() && phrase.en != phrase.zh, "{name}");
+            assert!(phrase.zh.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{name}: {}", phrase.zh);
+        }
+    }
+
+    #[test]
+    fn what_is_filled_in_is_text() {
+        let phrase = Phrase { en: "{a} and {b}, {c}", zh: "{a}和{b}，{c}" };
+        let values: [(&str, &dyn Display); 2] = [("a", &"{b}"), ("b", &7)];
+        assert_eq!(phrase.fill(Language::English, &values), "{b} and 7, {c}");
+        assert_eq!(phrase.fill(Language::Chinese, &values), "{b}和7，{c}");
+    }
+}
