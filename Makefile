@@ -27,6 +27,10 @@ ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 RELEASE_FLAGS = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 RELEASE = RUSTFLAGS="$(RUSTFLAGS) $(RELEASE_FLAGS)" $(CARGO)
 
+# Tools run for seconds: they are built quickly rather than well, and what several of them need is built once.
+INSTALL = CARGO_TARGET_DIR=$(CURDIR)/target/tools CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 $(CARGO) install --locked
+
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
@@ -55,7 +59,7 @@ test-systemd: packages ## boot a real systemd, install the package there, and lo
 	@tests/systemd/run
 
 properties: ## drive the token machine through 100,000 random sequences
-	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 PROPTEST_CASES=100000 $(RELEASE) test --release --locked --package mcp-proxy --lib every_sequence
+	PROPTEST_CASES=100000 $(CARGO) test --locked --package mcp-proxy --lib every_sequence
 
 fuzz: ## feed random input to whatever reads input: make fuzz SECONDS=600
 	@fuzz/run $(SECONDS)
@@ -69,7 +73,7 @@ lint: ## check format, clippy, documentation, licences and sources
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if [ "$(CI)" = true ] && ! $(CARGO) deny --version >/dev/null 2>&1; then \
-		$(CARGO) install cargo-deny --locked --version $(CARGO_DENY_VERSION); \
+		$(INSTALL) cargo-deny --version $(CARGO_DENY_VERSION); \
 	fi
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 		$(CARGO) deny --locked check licenses bans sources; \
@@ -116,15 +120,15 @@ install-tools: ## install what lint, fuzz and packages need: rustfmt, clippy, ca
 	@$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
 	@$(CARGO) deny --version >/dev/null 2>&1 || \
-		$(CARGO) install cargo-deny --locked --version $(CARGO_DENY_VERSION)
+		$(INSTALL) cargo-deny --version $(CARGO_DENY_VERSION)
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || \
-		$(CARGO) install cargo-fuzz --locked --version $(CARGO_FUZZ_VERSION)
+		$(INSTALL) cargo-fuzz --version $(CARGO_FUZZ_VERSION)
 	@$(MAKE) --no-print-directory package-tools
 
 package-tools:
-	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install cargo-deb --locked --version $(CARGO_DEB_VERSION)
+	@$(CARGO) deb --version >/dev/null 2>&1 || $(INSTALL) cargo-deb --version $(CARGO_DEB_VERSION)
 	@$(CARGO) generate-rpm --version >/dev/null 2>&1 || \
-		$(CARGO) install cargo-generate-rpm --locked --version $(CARGO_GENERATE_RPM_VERSION)
+		$(INSTALL) cargo-generate-rpm --version $(CARGO_GENERATE_RPM_VERSION)
 
 clean: ## remove everything that was built
 	$(CARGO) clean

@@ -137,14 +137,10 @@ impl Listener {
     /// # Errors
     /// When the system refuses.
     pub fn tune(&self) -> io::Result<()> {
-        if let Self::Tcp(listener) = self {
-            sockopt::set_tcp_nodelay(listener, true)?;
-            sockopt::set_socket_keepalive(listener, true)?;
-            sockopt::set_tcp_keepidle(listener, KEEPALIVE_AFTER)?;
-            sockopt::set_tcp_keepintvl(listener, KEEPALIVE_EVERY)?;
-            sockopt::set_tcp_keepcnt(listener, KEEPALIVE_PROBES)?;
+        match self {
+            Self::Tcp(listener) => tune(listener),
+            Self::Unix(..) => Ok(()),
         }
-        Ok(())
     }
 
     /// The next connection and who is at its other end.
@@ -155,6 +151,11 @@ impl Listener {
         Poll::Ready(match self {
             Self::Tcp(listener) => ready!(listener.poll_accept(context)).map(|(stream, mut address)| {
                 address.set_ip(address.ip().to_canonical());
+                // A client that came before the listener was tuned, while the daemon was starting, has inherited nothing.
+                if sockopt::tcp_nodelay(&stream).is_ok_and(|set| !set) {
+                    // If that fails, the connection is over or slow, and the next read or write says so.
+                    let _ = tune(&stream);
+                }
                 (Stream::Tcp(stream), Peer::Tcp(address))
             }),
             Self::Unix(listener, _) => ready!(listener.poll_accept(context)).and_then(|(stream, _)| {
@@ -164,6 +165,14 @@ impl Listener {
             }),
         })
     }
+}
+
+fn tune(socket: impl AsFd) -> io::Result<()> {
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    sockopt::set_socket_keepalive(&socket, true)?;
+    sockopt::set_tcp_keepidle(&socket, KEEPALIVE_AFTER)?;
+    sockopt::set_tcp_keepintvl(&socket, KEEPALIVE_EVERY)?;
+    Ok(sockopt::set_tcp_keepcnt(&socket, KEEPALIVE_PROBES)?)
 }
 
 /// The file of a Unix socket of ours. Removed when dropped, unless another one stands in its place.
@@ -251,12 +260,16 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn connections_inherit_what_the_listener_was_told() {
+    async fn is_tuned(tuned_before: bool) {
         let listener = Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap());
-        listener.tune().unwrap();
         let Ok(Address::Tcp(address)) = listener.address() else { panic!("{listener:?}") };
+        if tuned_before {
+            listener.tune().unwrap();
+        }
         let client = TcpStream::connect(address).await.unwrap();
+        if !tuned_before {
+            listener.tune().unwrap();
+        }
         let (stream, peer) = poll_fn(|context| listener.poll_accept(context)).await.unwrap();
         assert_eq!(peer, Peer::Tcp(client.local_addr().unwrap()));
         let Stream::Tcp(stream) = stream else { panic!("{stream:?}") };
@@ -264,6 +277,17 @@ mod tests {
         assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), KEEPALIVE_AFTER);
         assert_eq!(sockopt::tcp_keepintvl(&stream).unwrap(), KEEPALIVE_EVERY);
         assert_eq!(sockopt::tcp_keepcnt(&stream).unwrap(), KEEPALIVE_PROBES);
+    }
+
+    #[tokio::test]
+    async fn connections_inherit_what_the_listener_was_told() {
+        is_tuned(true).await;
+    }
+
+    /// Passed sockets hold clients that came while the daemon was away; their small writes once waited 40 ms each.
+    #[tokio::test]
+    async fn connections_from_before_the_listener_was_told_are_told_themselves() {
+        is_tuned(false).await;
     }
 
     #[tokio::test]
