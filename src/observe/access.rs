@@ -13,6 +13,7 @@ use crate::model::peer::Peer;
 use crate::model::time::{Clock, Mono};
 use crate::observe::audit::Audit;
 use crate::observe::audit::event::{Call, Caller, Event, Request, Server, Verdict};
+use crate::observe::recent::Entry;
 use crate::observe::text::shown;
 use crate::observe::traffic::{RequestId, Traffic};
 
@@ -104,11 +105,6 @@ impl Record {
     /// What the log calls this request.
     pub fn id(&self) -> RequestId {
         self.request.as_ref().map(|request| request.id).unwrap_or_default()
-    }
-
-    /// True if somebody will read what is recorded.
-    pub fn is_read(&self) -> bool {
-        self.audit.is_some() || tracing::enabled!(target: TARGET, tracing::Level::INFO)
     }
 
     /// The client of the configuration that the caller is.
@@ -232,12 +228,14 @@ impl Drop for Record {
         let good = self.status.is_some_and(|status| status.as_u16() < 400);
         self.traffic.end(complete && good, self.status, self.bytes);
         let Some(mut request) = self.request.take() else { return };
-        let duration = self.clock.now().mono.since(self.began);
+        let now = self.clock.now();
+        let duration = now.mono.since(self.began);
         request.duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         request.status = self.status.map(|status| status.as_u16());
         request.bytes_out = self.bytes;
         request.ending = self.ending.words();
         log(&request, self.ending, duration);
+        self.traffic.note(Entry::of(&mut request, now.wall, self.audit.is_some()));
         if let Some(audit) = &self.audit {
             audit.record_at(request.began, Event::Request(request));
         }

@@ -7,5 +7,6 @@ pub mod log;
 mod outlet;
 pub mod pulse;
 mod queue;
+pub mod recent;
 pub mod text;
 pub mod traffic;

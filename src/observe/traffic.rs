@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::StatusCode;
+use tokio::sync::watch;
+
+use crate::observe::recent::{ClientUse, Ended, Entry, Recent};
 
 /// How much was done since the start. Plain counters: reading them never stops the traffic.
 #[derive(Debug)]
@@ -14,6 +17,7 @@ pub struct Traffic {
     /// By the first digit of the status; 0 where no answer had begun.
     statuses: [AtomicU64; 6],
     bytes: AtomicU64,
+    pub(super) recent: Recent,
     /// Tells the requests of this run from those of another.
     run: u32,
 }
@@ -29,6 +33,7 @@ impl Default for Traffic {
             failed: count(),
             statuses: Default::default(),
             bytes: count(),
+            recent: Recent::default(),
             run,
         }
     }
@@ -85,6 +90,26 @@ impl Traffic {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let counter = if success { &self.succeeded } else { &self.failed };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Puts down what is told of a request that ended.
+    pub(super) fn note(&self, entry: Entry) {
+        self.recent.note(entry);
+    }
+
+    /// The requests that ended last, the newest first; 256 at the most.
+    pub fn recent(&self) -> Vec<Ended> {
+        self.recent.ended_last()
+    }
+
+    /// The clients that were seen last, the last one first; 64 at the most.
+    pub fn clients(&self) -> Vec<ClientUse> {
+        self.recent.clients()
+    }
+
+    /// Sees a new value after each request that ended from now on.
+    pub fn ended(&self) -> watch::Receiver<u64> {
+        self.recent.subscribe()
     }
 
     /// The counters now.

@@ -162,9 +162,7 @@ async fn forward(
     let Asking { head, origin, exchange, grant, limit, permit } = asking;
     let Permit { slot, cutter, hears_refusals } = permit;
     record.upstream(upstream.settings.name.as_str());
-    if record.is_read() {
-        upstream.name_server(head.uri.path(), &mut record);
-    }
+    upstream.name_server(head.uri.path(), &mut record);
     let shut = context.gate.is_shut();
     if shut {
         record.refused("incident");

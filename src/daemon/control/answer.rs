@@ -23,6 +23,8 @@ use crate::daemon::control::protocol::{
 };
 use crate::daemon::control::rights::{Caller, Rights};
 use crate::daemon::control::{Context, incident, logout, metrics, servers, snapshot};
+use crate::daemon::report::Date;
+use crate::daemon::report::recent::Recent;
 use crate::daemon::sign_in::SignIn;
 use crate::model::secret::Secret;
 use crate::observe::audit::event::{Event, Verdict};
@@ -68,7 +70,7 @@ pub(super) async fn answer(context: Arc<Context>, caller: Caller, request: Reque
 /// The one method of a path; `None` if there is no such path.
 fn allowed(path: &str) -> Option<&'static str> {
     match path {
-        "/status" | "/servers" | "/clients" | "/ready" | "/metrics" => Some("GET"),
+        "/status" | "/servers" | "/clients" | "/recent" | "/ready" | "/metrics" => Some("GET"),
         "/login" | "/logout" | "/clients/add" | "/clients/remove" | "/incident" | "/resume" => Some("POST"),
         _ => pasted_for(path).map(|_| "POST"),
     }
@@ -83,8 +85,8 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     match allowed(&path) {
         None => {
-            let known =
-                "there are /status, /servers, /clients, /ready, /metrics, /login, /logout, /incident and /resume";
+            let known = "there are /status, /servers, /clients, /recent, /ready, /metrics, /login, /logout, /incident \
+                         and /resume";
             return Err(Refusal::new(StatusCode::NOT_FOUND, known));
         }
         Some(allowed) if method.as_str() != allowed => {
@@ -104,6 +106,11 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         let why = "only root and the user that runs mcp-proxy may make and remove client keys. Run it with sudo";
         return Err(Refusal::new(StatusCode::FORBIDDEN, why));
     }
+    if path == "/recent" && caller.rights != Rights::All {
+        let why = "only root, the user that runs mcp-proxy and the group of the control socket may see who calls what. Run \
+                   it with sudo, or join that group";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, why));
+    }
     if method == Method::POST {
         tracing::info!(%caller, "control: POST {path}");
     }
@@ -113,6 +120,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         "/clients" => Ok(json(StatusCode::OK, &clients::list(&context))),
         "/clients/add" => done(clients::add(&context, parsed(request).await?).await),
         "/clients/remove" => done(clients::remove(&context, parsed(request).await?).await),
+        "/recent" => Ok(json(StatusCode::OK, &recent(&context))),
         "/ready" => Ok(ready(&context)),
         "/metrics" => Ok(whole(StatusCode::OK, metrics::FORMAT, metrics::text(&context))),
         "/logout" => {
@@ -161,6 +169,10 @@ fn audit(context: &Context, caller: Caller, path: &str) {
         let action = if pasted_for(path).is_some() { "paste" } else { path.trim_start_matches('/') };
         audit.record(Event::Control { action: action.to_owned(), by: caller.to_string(), verdict });
     }
+}
+
+fn recent(context: &Context) -> Recent {
+    Recent::of(&context.traffic, Date::of(Some(context.clock.now().wall)))
 }
 
 fn ready(context: &Context) -> Response<Body> {

@@ -1,8 +1,8 @@
 //! The control socket: HTTP/1.1 over a Unix socket, for the commands of `mcp-proxy` and for whoever operates it.
 //!
-//! `GET /status`, `/servers`, `/clients`, `/ready` and `/metrics` are for everybody who can open the socket; `POST /login`,
-//! `/login/ID/paste`, `/logout`, `/incident` and `/resume` for those whom `rights` lets; `POST /clients/add` and
-//! `/clients/remove` for root and the daemon's own user. [`protocol`] has the words that go over it, [`client`] is its
+//! `GET /status`, `/servers`, `/clients`, `/ready` and `/metrics` are for everybody who can open the socket; `GET /recent`,
+//! `POST /login`, `/login/ID/paste`, `/logout`, `/incident` and `/resume` for those whom `rights` lets; `POST /clients/add`
+//! and `/clients/remove` for root and the daemon's own user. [`protocol`] has the words that go over it, [`client`] is its
 //! other end.
 
 mod answer;
