@@ -14,6 +14,10 @@ pub(crate) struct Raw {
     pub(crate) listen: Listen,
     #[serde(default)]
     pub(crate) control: Control,
+    #[serde(default)]
+    pub(crate) metrics: Metrics,
+    #[serde(default)]
+    pub(crate) telemetry: Telemetry,
     pub(crate) access: Access,
     pub(crate) login: Login,
     pub(crate) log: Log,
@@ -47,6 +51,20 @@ pub(crate) struct Listen {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Control {
     pub(crate) socket: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    pub(crate) otlp_endpoint: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

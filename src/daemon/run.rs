@@ -40,6 +40,10 @@ impl Daemon {
             let stop = stop.clone();
             tasks.spawn(async move { control.run(stop).await });
         }
+        if let Some(metrics) = self.metrics {
+            let stop = stop.clone();
+            tasks.spawn(async move { metrics.run(stop).await });
+        }
         for catalogue in self.catalogues {
             let stop = stop.clone();
             tasks.spawn(async move { catalogue.run(stop).await });

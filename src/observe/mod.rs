@@ -2,7 +2,11 @@
 
 pub mod access;
 pub mod audit;
+pub mod exposition;
 pub mod health;
+pub mod histogram;
+pub mod kinds;
+mod line;
 pub mod log;
 mod outlet;
 pub mod pulse;
@@ -10,3 +14,4 @@ mod queue;
 pub mod recent;
 pub mod text;
 pub mod traffic;
+pub mod usage;

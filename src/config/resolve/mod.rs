@@ -1,6 +1,7 @@
 //! From the raw values to the legal ones: judges each value and says everything that is wrong.
 
 mod client;
+mod monitoring;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -116,6 +117,7 @@ impl Judge<'_> {
         let key_file = self.take_some("login.key_file", raw.login.key_file.as_deref(), path);
         let net = self.net(&raw.network, home);
         let proxy = self.proxy(raw);
+        let monitoring = self.monitoring(raw);
         let network = self.take("alibaba.network", values::network(&raw.alibaba.network)).unwrap_or_default();
         let alibaba = self.alibaba(&raw.alibaba, home).map(|alibaba| (alibaba, network));
         let upstreams = self.upstreams(&raw.upstream, alibaba.as_ref(), surroundings);
@@ -127,6 +129,7 @@ impl Judge<'_> {
             log: log?,
             state_dir: state_dir?,
             net: net?,
+            monitoring: monitoring?,
             proxy: proxy?,
             upstreams: upstreams?,
         })
