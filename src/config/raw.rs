@@ -88,6 +88,7 @@ pub(crate) struct Login {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
     pub(crate) level: String,
+    pub(crate) routine_per_second: i64,
     pub(crate) audit_file: Option<String>,
 }
 

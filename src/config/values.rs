@@ -52,6 +52,11 @@ pub(crate) fn count(number: i64) -> Result<usize, Fault> {
         .ok_or_else(|| Fault::new(format!("{number} is too few")).hint("legal: 1 or more"))
 }
 
+/// A number that may be zero.
+pub(crate) fn number(number: i64) -> Result<u32, Fault> {
+    u32::try_from(number).map_err(|_| Fault::new(format!("{number} is out of range")).hint("legal: 0 to 4294967295"))
+}
+
 /// A duration that is not zero.
 pub(crate) fn some_time(text: &str) -> Result<Duration, Fault> {
     let duration = units::duration(text)?;

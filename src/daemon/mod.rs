@@ -200,6 +200,7 @@ impl Daemon {
             registrar::judge(&settings.proxy.clients, &finder, &health);
         }
         let traffic = Arc::new(Traffic::default());
+        traffic.routine.allow(settings.log.routine_per_second);
         let audit = settings.log.audit_file.as_ref().filter(|_| purpose == Purpose::Serve);
         let audit = audit.map(|file| Audit::begin(file, clock.clone(), health.clone()));
         let audit = audit.transpose().map_err(StartError::Audit)?;

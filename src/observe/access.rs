@@ -264,7 +264,9 @@ impl Drop for Record {
         request.bytes_out = self.bytes;
         request.ending = self.ending.words();
         self.count(&request, duration);
-        log(&request, self.ending.remark(), duration);
+        if self.has_line(&request, complete && good, now.mono, duration) {
+            log(&request, self.ending.remark(), duration);
+        }
         self.traffic.note(Entry::of(&mut request, now.wall, self.audit.is_some()));
         if let Some(audit) = &self.audit {
             audit.record_at(request.began, Event::Request(request));
@@ -273,6 +275,16 @@ impl Drop for Record {
 }
 
 impl Record {
+    /// What a person will look for always has a line.
+    fn has_line(&self, request: &Request, success: bool, now: Mono, took: Duration) -> bool {
+        let calls_tool = || request.calls.iter().any(|call| call.method == "tools/call");
+        if !success || request.verdict == Verdict::Refused || calls_tool() {
+            return true;
+        }
+        let method = Called::of(&request.calls).0.map(|call| call.method.as_str());
+        self.traffic.routine.gets_line(now, method, took, self.bytes)
+    }
+
     fn count(&self, request: &Request, duration: Duration) {
         let broken_by = match self.ending {
             Ending::Complete => None,

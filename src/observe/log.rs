@@ -24,6 +24,8 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// A level (`info`) or directives (`info,mcp_proxy=debug`), in the syntax of `tracing_subscriber`'s `EnvFilter`.
     pub level: String,
+    /// How many routine requests have lines in each second ([`routine`](crate::observe::routine)).
+    pub routine_per_second: u32,
     /// The file of the audit trail.
     pub audit_file: Option<PathBuf>,
 }

@@ -12,6 +12,7 @@ mod outlet;
 pub mod pulse;
 mod queue;
 pub mod recent;
+pub mod routine;
 pub mod text;
 pub mod traffic;
 pub mod usage;

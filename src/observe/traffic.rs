@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::observe::kinds::{Entry as Entrance, RuleKind};
 use crate::observe::recent::{ClientUse, Ended, Entry, Recent};
+use crate::observe::routine::Routine;
 use crate::observe::usage::{NONE, Usage};
 
 /// How much was done since the start. Plain counters: reading them never stops the traffic.
@@ -23,6 +24,8 @@ pub struct Traffic {
     /// Of requests to upstreams, whose names come from the configuration.
     usages: Mutex<Vec<Arc<Usage>>>,
     pub(super) recent: Recent,
+    /// Which requests have lines in the log.
+    pub routine: Routine,
     /// Tells the requests of this run from those of another.
     run: u32,
 }
@@ -54,6 +57,7 @@ impl Default for Traffic {
             own: Arc::new(Usage::of(NONE)),
             usages: Mutex::default(),
             recent: Recent::default(),
+            routine: Routine::default(),
             run,
         }
     }

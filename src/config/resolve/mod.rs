@@ -145,9 +145,10 @@ impl Judge<'_> {
 
     fn log(&mut self, raw: &raw::Log, home: Option<&Path>) -> Option<LogSettings> {
         let level = self.take("log.level", values::log_filter(&raw.level));
+        let routine = self.take("log.routine_per_second", values::number(raw.routine_per_second));
         let path = |text: &str| values::path(text, home);
         let audit_file = self.take_some("log.audit_file", raw.audit_file.as_deref(), path);
-        Some(LogSettings { level: level?, audit_file: audit_file? })
+        Some(LogSettings { level: level?, routine_per_second: routine?, audit_file: audit_file? })
     }
 
     fn net(&mut self, raw: &raw::Network, home: Option<&Path>) -> Option<NetSettings> {
