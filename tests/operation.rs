@@ -403,3 +403,36 @@ async fn a_request_under_way_is_finished_and_a_second_signal_does_not_wait_for_i
         assert_eq!(answer.is_ok_and(|status| status == StatusCode::OK), signals == 1);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_refusals_and_failures_have_a_line_each_and_what_is_left_out_is_summed_up() {
+    const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}"#;
+    let (sandbox, directory) = (sandbox().await, state_dir());
+    sign_in(&sandbox, directory.path(), &[]).await;
+    let mut command = command(&sandbox, directory.path(), "", &[]);
+    command.env("MCP_PROXY_LOG__ROUTINE_PER_SECOND", "0");
+    let mut program = Program::start(command);
+    let address = program.line("Listen: ").replace("Listen: ", "").parse().unwrap();
+    let mut running = Running { program, address };
+    for _ in 0..3 {
+        assert_eq!(running.post(ECHO, REQUEST).await.0, StatusCode::OK);
+    }
+    assert_eq!(running.post(ECHO, CALL).await.0, StatusCode::OK);
+    let mut foreign = post(address, ECHO, REQUEST);
+    foreign.headers_mut().insert("origin", http::HeaderValue::from_static("https://elsewhere.example"));
+    assert_eq!(whole(send(address, foreign).await).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(running.post("/no-such-mount", REQUEST).await.0, StatusCode::NOT_FOUND);
+    running.program.signal("TERM");
+    let (code, printed) = running.program.end();
+    assert_eq!(code, 0, "{printed}");
+    let lines = |wanted: &str| printed.lines().filter(|line| line.contains(wanted)).count();
+    assert_eq!(lines("POST /lab/echo tools/call echo 200"), 1, "{printed}");
+    assert_eq!(lines("POST /lab/echo 403"), 1, "{printed}");
+    assert_eq!(lines("404"), 1, "{printed}");
+    assert_eq!(lines("POST /lab/echo tools/list"), 0, "{printed}");
+    assert_eq!(
+        lines("3 more requests without lines of their own (log.routine_per_second): 3 tools/list;"),
+        1,
+        "{printed}"
+    );
+}

@@ -48,7 +48,7 @@ pub(super) async fn run(start: Start, environment: Environment) -> Exit {
         }
     };
     note_unused_addresses(&inherited, &loaded);
-    let Inherited { proxy, control, diag } = inherited;
+    let Inherited { proxy, control, metrics, diag } = inherited;
     let passed = Inherited { proxy, diag, ..Inherited::default() };
     let starting = Daemon::start_on(passed, settings, environment.clone(), Clock::system(), Purpose::Serve);
     let mut daemon = match starting.await {
@@ -59,6 +59,7 @@ pub(super) async fn run(start: Start, environment: Environment) -> Exit {
         }
     };
     daemon.open_control(control, settings).await;
+    daemon.open_metrics(metrics, settings);
     say(&startup::head(settings, daemon.listening()));
     let orders = Orders::default();
     daemon.reload_from(Source { inputs, loaded: loaded.clone(), log, asked: orders.reload.clone() });

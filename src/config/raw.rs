@@ -14,6 +14,10 @@ pub(crate) struct Raw {
     pub(crate) listen: Listen,
     #[serde(default)]
     pub(crate) control: Control,
+    #[serde(default)]
+    pub(crate) metrics: Metrics,
+    #[serde(default)]
+    pub(crate) telemetry: Telemetry,
     pub(crate) access: Access,
     pub(crate) login: Login,
     pub(crate) log: Log,
@@ -49,6 +53,20 @@ pub(crate) struct Control {
     pub(crate) socket: Option<String>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    pub(crate) otlp_endpoint: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(deny_unknown_fields)]
@@ -70,6 +88,7 @@ pub(crate) struct Login {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
     pub(crate) level: String,
+    pub(crate) routine_per_second: i64,
     pub(crate) audit_file: Option<String>,
 }
 

@@ -1,8 +1,9 @@
 //! The high form: only legal values, in plain types. What is built from it never checks again.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use url::Host;
+use url::{Host, Url};
 
 use crate::alibaba::settings::{AccessTokenSettings, Settings as AlibabaSettings};
 use crate::auth::settings::TokenSource;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Both HTTP clients.
     pub net: NetSettings,
+    /// What can be watched from elsewhere.
+    pub monitoring: Monitoring,
     /// The data path.
     pub proxy: ProxySettings,
     /// At least one; names and mounts are unique; in the order of their names.
@@ -53,6 +56,15 @@ pub struct Control {
     pub socket: Option<PathBuf>,
     /// Where a command looks for a running daemon, in this order.
     pub sought: Vec<PathBuf>,
+}
+
+/// What can be watched from elsewhere. Nothing of it is on by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Monitoring {
+    /// Where metrics are shown when systemd passes no socket for it; `None`: on the control socket alone.
+    pub metrics: Option<SocketAddr>,
+    /// Where traces are sent: the whole address, with its path.
+    pub traces: Option<Url>,
 }
 
 /// One upstream.

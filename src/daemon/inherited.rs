@@ -1,7 +1,7 @@
 //! The sockets that the service manager passes (sd_listen_fds(3)), sorted by what they are for.
 //!
-//! `FileDescriptorName=` of the socket unit says that: `proxy` for MCP clients, `control` for commands and metrics,
-//! `diag` for questions about who calls. A socket without a name of its own is for MCP clients: systemd then passes the
+//! `FileDescriptorName=` of the socket unit says that: `proxy` for MCP clients, `control` for commands, `metrics` for
+//! Prometheus, `diag` for questions about who calls. A socket without a name of its own is for MCP clients: systemd then passes the
 //! socket unit's name.
 
 use std::env;
@@ -46,6 +46,8 @@ pub struct Inherited {
     pub proxy: Vec<Socket>,
     /// For commands to the daemon.
     pub control: Vec<Socket>,
+    /// For those who read metrics.
+    pub metrics: Vec<Socket>,
     /// A netlink socket for questions about who calls (sock_diag(7)).
     pub diag: Option<OwnedFd>,
 }
@@ -55,6 +57,7 @@ pub struct Inherited {
 enum Role {
     Proxy,
     Control,
+    Metrics,
     Diag,
 }
 
@@ -75,7 +78,7 @@ pub enum InheritedError {
     /// A name that says nothing to us.
     #[error(
         "socket {number} from the service manager is named {name:?}; FileDescriptorName= of its unit can be proxy, \
-         control or diag"
+         control, metrics or diag"
     )]
     Name {
         /// Which of the sockets, counted from 1.
@@ -141,6 +144,7 @@ impl Inherited {
             match role {
                 Role::Proxy => inherited.proxy.push(socket(&mut descriptors, index, &name)?),
                 Role::Control => inherited.control.push(socket(&mut descriptors, index, &name)?),
+                Role::Metrics => inherited.metrics.push(socket(&mut descriptors, index, &name)?),
                 Role::Diag => inherited.diag = diag(&mut descriptors, index),
             }
         }
@@ -165,6 +169,7 @@ fn role(name: &str) -> Option<Role> {
     match name {
         "proxy" => Some(Role::Proxy),
         "control" => Some(Role::Control),
+        "metrics" => Some(Role::Metrics),
         "diag" => Some(Role::Diag),
         // sd_listen_fds(3): this is what a socket without a name is called.
         "" | "unknown" => Some(Role::Proxy),
@@ -233,6 +238,7 @@ mod tests {
         for (name, expected) in [
             ("proxy", Some(Role::Proxy)),
             ("control", Some(Role::Control)),
+            ("metrics", Some(Role::Metrics)),
             ("diag", Some(Role::Diag)),
             ("unknown", Some(Role::Proxy)),
             ("", Some(Role::Proxy)),

@@ -131,7 +131,8 @@ pub(super) async fn bind(listen: &Listen) -> Result<TcpListener, BindError> {
     })
 }
 
-fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens there.
+pub(super) fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart must not wait for the connections of the last run to be forgotten.
     socket.set_reuseaddr(true)?;

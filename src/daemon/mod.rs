@@ -14,11 +14,13 @@ pub mod inherited;
 pub mod ledger;
 pub mod limits;
 pub mod listener;
+pub mod metrics;
 mod mint;
 pub mod neighbour;
 mod notify;
 pub mod obstacle;
 mod port_holder;
+mod reception;
 mod registrar;
 
 pub mod reload;
@@ -52,6 +54,7 @@ use crate::daemon::headline::Headline;
 use crate::daemon::incident::Incident;
 use crate::daemon::inherited::{Inherited, Socket};
 use crate::daemon::ledger::Ledger;
+use crate::daemon::metrics::Metrics;
 use crate::daemon::registrar::Registrar;
 use crate::daemon::reload::{Reload, Source};
 use crate::daemon::sign_in::SignIn;
@@ -115,6 +118,9 @@ pub struct Daemon {
     listings: Vec<(UpstreamName, watch::Receiver<Listing>)>,
     server: Option<Server>,
     control: Option<Control>,
+    metrics: Option<Metrics>,
+    /// What the sockets beside the port know, once one of them is open.
+    context: Option<Arc<control::Context>>,
     audit: Option<Audit>,
     incident: Incident,
     kept: Vec<Kept>,
@@ -147,7 +153,7 @@ impl Daemon {
         Self::start_on(Inherited::default(), settings, environment, clock, purpose).await
     }
 
-    /// The same with what was passed, apart from control sockets. With sockets for clients, nothing that the settings say about addresses is bound.
+    /// The same with what was passed, apart from the sockets for commands and metrics. With sockets for clients, nothing that the settings say about addresses is bound.
     ///
     /// # Errors
     /// When a socket cannot be taken over or an address not be had, or the settings do not fit this machine.
@@ -194,6 +200,7 @@ impl Daemon {
             registrar::judge(&settings.proxy.clients, &finder, &health);
         }
         let traffic = Arc::new(Traffic::default());
+        traffic.routine.allow(settings.log.routine_per_second);
         let audit = settings.log.audit_file.as_ref().filter(|_| purpose == Purpose::Serve);
         let audit = audit.map(|file| Audit::begin(file, clock.clone(), health.clone()));
         let audit = audit.transpose().map_err(StartError::Audit)?;
@@ -221,6 +228,8 @@ impl Daemon {
             listings: wired.listings,
             server,
             control: None,
+            metrics: None,
+            context: None,
             audit,
             incident,
             kept,
@@ -242,6 +251,25 @@ impl Daemon {
     /// daemon serves all the same, so what is in the way is logged, and no more.
     pub async fn open_control(&mut self, passed: Vec<Socket>, settings: &Settings) {
         let listeners = control::open(passed, settings.control.socket.as_deref()).await;
+        let context = self.context(settings);
+        self.control = (!listeners.is_empty()).then(|| Control::new(listeners, context));
+    }
+
+    /// Opens the socket for metrics: those that the service manager passed, else that of the settings, if any. What is in
+    /// the way is a condition.
+    pub fn open_metrics(&mut self, passed: Vec<Socket>, settings: &Settings) {
+        let listeners = metrics::open(passed, settings.monitoring.metrics, &self.headline.health);
+        for address in listeners.iter().filter_map(|listener| listener.address().ok()) {
+            tracing::info!("metrics at {address}");
+        }
+        let context = self.context(settings);
+        self.metrics = (!listeners.is_empty()).then(|| Metrics::new(listeners, context));
+    }
+
+    fn context(&mut self, settings: &Settings) -> Arc<control::Context> {
+        if let Some(context) = &self.context {
+            return context.clone();
+        }
         let Headline { health, traffic, clock } = self.headline.clone();
         let context = control::Context {
             started: clock.now(),
@@ -265,7 +293,7 @@ impl Daemon {
             incident: self.incident.clone(),
             stop: CancellationToken::new(),
         };
-        self.control = (!listeners.is_empty()).then(|| Control::new(listeners, context));
+        self.context.insert(Arc::new(context)).clone()
     }
 
     /// Lets the configuration be read anew while the daemon runs.

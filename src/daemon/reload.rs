@@ -105,6 +105,7 @@ impl Reload {
         self.api.reload(&new.net).map_err(|error| vec![error.to_string()])?;
         self.server.reload(new.proxy.clone(), &new.net, mounted).map_err(|error| vec![error.to_string()])?;
         self.source.log.set_level(&new.log).map_err(|error| vec![error])?;
+        self.headline.traffic.routine.allow(new.log.routine_per_second);
         registrar::judge(&new.proxy.clients, &self.finder, &self.headline.health);
         self.listings.iter().for_each(|listing| listing.notify_one());
         self.report(&loaded);

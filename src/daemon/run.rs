@@ -1,5 +1,6 @@
 //! The life of a daemon: its tasks, what the service manager hears of them, and their end, in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -7,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::daemon::notify::{Word, tell};
 use crate::daemon::{Daemon, Purpose, notify, watchdog};
+use crate::observe::routine;
+use crate::observe::traffic::Traffic;
 
 /// How long the end may take beyond the drain timeout: a renewal under way, and what is left to write.
 const LAST_STEPS: Duration = Duration::from_secs(10);
@@ -40,10 +43,15 @@ impl Daemon {
             let stop = stop.clone();
             tasks.spawn(async move { control.run(stop).await });
         }
+        if let Some(metrics) = self.metrics {
+            let stop = stop.clone();
+            tasks.spawn(async move { metrics.run(stop).await });
+        }
         for catalogue in self.catalogues {
             let stop = stop.clone();
             tasks.spawn(async move { catalogue.run(stop).await });
         }
+        let traffic = self.headline.traffic.clone();
         // What need not end in order: it goes with this.
         let mut companions = JoinSet::new();
         if self.purpose == Purpose::Serve {
@@ -52,6 +60,7 @@ impl Daemon {
             companions.spawn(notify::keep_status(self.headline, status));
             companions.spawn(self.registrar.run());
             companions.spawn(self.incident.watch());
+            companions.spawn(tell_routine(traffic.clone()));
             if let Some(interval) = watchdog::interval() {
                 companions.spawn(watchdog::watch(self.pulse, interval));
             }
@@ -74,6 +83,7 @@ impl Daemon {
         }
         stop.cancel();
         while tasks.join_next().await.is_some() {}
+        traffic.routine.tell();
         keepers_stop.cancel();
         while keepers.join_next().await.is_some() {}
         if let Some(audit) = self.audit {
@@ -85,5 +95,13 @@ impl Daemon {
             Some(Ok(())) => Err(Collapsed("a task returned".to_owned())),
             Some(Err(error)) => Err(Collapsed(error.to_string())),
         }
+    }
+}
+
+/// Tells again and again which requests had no lines of their own.
+async fn tell_routine(traffic: Arc<Traffic>) {
+    loop {
+        tokio::time::sleep(routine::INTERVAL).await;
+        traffic.routine.tell();
     }
 }

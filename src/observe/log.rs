@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use crate::observe::outlet;
-use crate::observe::queue::{Lines, Queue};
+use crate::observe::queue::{self, Lines, Queue};
 
 /// Libraries whose finest lines may hold headers or bodies; they say no more than this, whatever the level.
 const QUIET: [&str; 6] = ["h2=info", "hyper=info", "hyper_util=info", "reqwest=info", "rustls=info", "tower=info"];
@@ -24,6 +24,8 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// A level (`info`) or directives (`info,mcp_proxy=debug`), in the syntax of `tracing_subscriber`'s `EnvFilter`.
     pub level: String,
+    /// How many routine requests have lines in each second ([`routine`](crate::observe::routine)).
+    pub routine_per_second: u32,
     /// The file of the audit trail.
     pub audit_file: Option<PathBuf>,
 }
@@ -60,6 +62,11 @@ impl Log {
     pub fn set_level(&self, settings: &Settings) -> Result<(), String> {
         self.level.reload(filter(settings)?).map_err(|error| error.to_string())
     }
+}
+
+/// How many lines were lost since the start, because what takes the log was too slow.
+pub fn lost() -> u64 {
+    queue::lost()
 }
 
 impl Drop for Log {

@@ -2,10 +2,17 @@
 
 pub mod access;
 pub mod audit;
+pub mod exposition;
 pub mod health;
+pub mod histogram;
+pub mod kinds;
+mod line;
 pub mod log;
 mod outlet;
 pub mod pulse;
 mod queue;
+pub mod recent;
+pub mod routine;
 pub mod text;
 pub mod traffic;
+pub mod usage;

@@ -2,8 +2,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::StatusCode;
+use tokio::sync::watch;
+
+use crate::observe::kinds::{Entry as Entrance, RuleKind};
+use crate::observe::recent::{ClientUse, Ended, Entry, Recent};
+use crate::observe::routine::Routine;
+use crate::observe::usage::{NONE, Usage};
 
 /// How much was done since the start. Plain counters: reading them never stops the traffic.
 #[derive(Debug)]
@@ -11,11 +17,30 @@ pub struct Traffic {
     started: AtomicU64,
     succeeded: AtomicU64,
     failed: AtomicU64,
-    /// By the first digit of the status; 0 where no answer had begun.
-    statuses: [AtomicU64; 6],
-    bytes: AtomicU64,
+    refusals: [AtomicU64; RuleKind::COUNT],
+    connections: [Connections; Entrance::COUNT],
+    /// Of requests that go to no upstream.
+    own: Arc<Usage>,
+    /// Of requests to upstreams, whose names come from the configuration.
+    usages: Mutex<Vec<Arc<Usage>>>,
+    pub(super) recent: Recent,
+    /// Which requests have lines in the log.
+    pub routine: Routine,
     /// Tells the requests of this run from those of another.
     run: u32,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    accepted: AtomicU64,
+    open: AtomicU64,
+}
+
+/// A connection of a client, which counts as open until this is dropped.
+#[derive(Debug)]
+pub struct Connected {
+    traffic: Arc<Traffic>,
+    by: Entrance,
 }
 
 impl Default for Traffic {
@@ -27,8 +52,12 @@ impl Default for Traffic {
             started: count(),
             succeeded: count(),
             failed: count(),
-            statuses: Default::default(),
-            bytes: count(),
+            refusals: Default::default(),
+            connections: Default::default(),
+            own: Arc::new(Usage::of(NONE)),
+            usages: Mutex::default(),
+            recent: Recent::default(),
+            routine: Routine::default(),
             run,
         }
     }
@@ -45,15 +74,6 @@ pub struct Counts {
     pub error: u64,
     /// Requests that have not ended.
     pub active: u64,
-}
-
-/// More of what was done, for those who measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answers {
-    /// Requests that ended, by the first digit of their status; 0 where no answer had begun.
-    pub by_class: [u64; 6],
-    /// Bytes of bodies that were handed to clients.
-    pub bytes: u64,
 }
 
 /// Names one request in the log.
@@ -75,16 +95,89 @@ impl Traffic {
         RequestId { run: self.run, number: self.started.fetch_add(1, Ordering::Relaxed) + 1 }
     }
 
-    /// A request ended: well or not, with this status if an answer had begun, after so many bytes of its body.
-    pub fn end(&self, success: bool, status: Option<StatusCode>, bytes: u64) {
-        let class = usize::from(status.map_or(0, |status| status.as_u16() / 100));
-        // A status has three digits, and the first one may be as high as 9.
-        if let Some(counter) = self.statuses.get(class).or(self.statuses.first()) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    /// A request ended, well or not.
+    pub(super) fn end(&self, success: bool) {
         let counter = if success { &self.succeeded } else { &self.failed };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A rule refused a request.
+    pub(super) fn refused(&self, by: RuleKind) {
+        if let Some(counter) = self.refusals.get(by as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many requests rules of that kind refused.
+    pub fn refusals(&self, by: RuleKind) -> u64 {
+        self.refusals.get(by as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// A client has connected.
+    pub fn connected(self: &Arc<Self>, by: Entrance) -> Connected {
+        if let Some(counted) = self.connections.get(by as usize) {
+            counted.accepted.fetch_add(1, Ordering::Relaxed);
+            counted.open.fetch_add(1, Ordering::Relaxed);
+        }
+        Connected { traffic: self.clone(), by }
+    }
+
+    /// Connections of clients: those that are open, and all since the start.
+    pub fn connections(&self, by: Entrance) -> (u64, u64) {
+        let read =
+            |counted: &Connections| (counted.open.load(Ordering::Relaxed), counted.accepted.load(Ordering::Relaxed));
+        self.connections.get(by as usize).map_or((0, 0), read)
+    }
+
+    /// The counters of the upstream of that name.
+    pub fn usage(&self, upstream: &str) -> Arc<Usage> {
+        let mut usages = self.usages();
+        if let Some(known) = usages.iter().find(|usage| usage.upstream() == upstream) {
+            return known.clone();
+        }
+        let usage = Arc::new(Usage::of(upstream));
+        usages.push(usage.clone());
+        usage
+    }
+
+    /// All counters: those of the requests that go to no upstream, then those of each upstream.
+    pub fn all_usages(&self) -> Vec<Arc<Usage>> {
+        let usages = self.usages();
+        std::iter::once(&self.own).chain(usages.iter()).cloned().collect()
+    }
+
+    pub(super) fn own(&self) -> &Arc<Usage> {
+        &self.own
+    }
+
+    /// Bytes of bodies that were handed to clients.
+    pub fn bytes(&self) -> u64 {
+        self.all_usages().iter().map(|usage| usage.bytes().1).sum()
+    }
+
+    fn usages(&self) -> MutexGuard<'_, Vec<Arc<Usage>>> {
+        // No code panics while it holds this lock.
+        self.usages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts down what is told of a request that ended.
+    pub(super) fn note(&self, entry: Entry) {
+        self.recent.note(entry);
+    }
+
+    /// The requests that ended last, the newest first; 256 at the most.
+    pub fn recent(&self) -> Vec<Ended> {
+        self.recent.ended_last()
+    }
+
+    /// The clients that were seen last, the last one first; 64 at the most.
+    pub fn clients(&self) -> Vec<ClientUse> {
+        self.recent.clients()
+    }
+
+    /// Sees a new value after each request that ended from now on.
+    pub fn ended(&self) -> watch::Receiver<u64> {
+        self.recent.subscribe()
     }
 
     /// The counters now.
@@ -93,11 +186,13 @@ impl Traffic {
         let total = self.started.load(Ordering::Relaxed);
         Counts { total, success, error, active: total.saturating_sub(success + error) }
     }
+}
 
-    /// The answers until now.
-    pub fn answers(&self) -> Answers {
-        let by_class = self.statuses.each_ref().map(|counter| counter.load(Ordering::Relaxed));
-        Answers { by_class, bytes: self.bytes.load(Ordering::Relaxed) }
+impl Drop for Connected {
+    fn drop(&mut self) {
+        if let Some(counted) = self.traffic.connections.get(self.by as usize) {
+            counted.open.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -108,12 +203,31 @@ mod tests {
     #[test]
     fn every_request_is_counted_once() {
         let traffic = Traffic::default();
-        for (status, success) in [(Some(200), true), (Some(404), false), (None, false), (Some(999), false)] {
+        for success in [true, false, false] {
             traffic.begin();
-            traffic.end(success, status.map(|status| StatusCode::from_u16(status).unwrap()), 10);
+            traffic.end(success);
         }
         traffic.begin();
-        assert_eq!(traffic.answers(), Answers { by_class: [2, 0, 1, 0, 1, 0], bytes: 40 });
-        assert_eq!(traffic.counts(), Counts { total: 5, success: 1, error: 3, active: 1 });
+        assert_eq!(traffic.counts(), Counts { total: 4, success: 1, error: 2, active: 1 });
+    }
+
+    #[test]
+    fn an_upstream_has_its_counters_once() {
+        let traffic = Traffic::default();
+        traffic.usage("a").sent(1);
+        traffic.usage("b").sent(2);
+        traffic.usage("a").sent(3);
+        let names: Vec<String> = traffic.all_usages().iter().map(|usage| usage.upstream().to_owned()).collect();
+        assert_eq!((names.join(" ").as_str(), traffic.bytes()), ("none a b", 6));
+    }
+
+    #[test]
+    fn a_connection_is_open_until_it_ends() {
+        let traffic = Arc::new(Traffic::default());
+        let one = traffic.connected(Entrance::Unix);
+        drop(traffic.connected(Entrance::Unix));
+        assert_eq!((traffic.connections(Entrance::Unix), traffic.connections(Entrance::Tcp)), ((1, 2), (0, 0)));
+        drop(one);
+        assert_eq!(traffic.connections(Entrance::Unix), (0, 2));
     }
 }

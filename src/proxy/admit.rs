@@ -12,6 +12,8 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Version};
 
+use crate::observe::kinds::{Entry, RuleKind};
+
 /// Names by which a container reaches its host.
 const HOST_OF_A_CONTAINER: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
@@ -22,6 +24,16 @@ pub(super) enum Entrance {
     Tcp(IpAddr),
     /// A Unix socket.
     Unix,
+}
+
+impl Entrance {
+    /// The word for it, by which connections are counted.
+    pub(super) fn kind(self) -> Entry {
+        match self {
+            Self::Tcp(_) => Entry::Tcp,
+            Self::Unix => Entry::Unix,
+        }
+    }
 }
 
 /// The names and origins that are allowed beside a listener's own.
@@ -59,6 +71,15 @@ impl NotAdmitted {
             Self::TransferCoding => "no transfer codings",
             Self::NotAResource => "no tunnels",
             Self::Trace => "no TRACE",
+        }
+    }
+
+    /// What kind of rule it is.
+    pub(super) fn kind(&self) -> RuleKind {
+        match self {
+            Self::ForeignHost(_) => RuleKind::Host,
+            Self::ForeignOrigin(_) => RuleKind::Origin,
+            Self::BadHost | Self::TransferCoding | Self::NotAResource | Self::Trace => RuleKind::Form,
         }
     }
 }

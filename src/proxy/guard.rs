@@ -6,6 +6,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use crate::model::client::ClientName;
+use crate::observe::kinds::RuleKind;
 use crate::policy::client::{self, Client, Stranger};
 use crate::policy::keys::PREFIX;
 use crate::proxy::caller::Caller;
@@ -30,6 +31,16 @@ pub(super) enum Refused {
 }
 
 impl Refused {
+    /// What kind of rule it is.
+    pub(super) fn kind(&self) -> RuleKind {
+        match self {
+            Self::WrongKey
+            | Self::TooManyKeys
+            | Self::Stranger(Stranger::KeyMissing(_) | Stranger::KeyDoesNotFit(_)) => RuleKind::Key,
+            Self::Stranger(_) => RuleKind::Caller,
+        }
+    }
+
     /// The rule, as the audit trail names it.
     pub(super) fn rule(&self) -> String {
         match self {

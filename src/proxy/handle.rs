@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use crate::net::pool;
 use crate::observe::access::Record;
+use crate::observe::kinds::RuleKind;
 use crate::policy::grant::Grant;
 use crate::proxy::admit;
 use crate::proxy::body::AnswerBody;
@@ -32,6 +33,7 @@ use crate::proxy::route::{Decision, route, takes_messages};
 use crate::proxy::told::Told;
 use crate::proxy::tools::Cutter;
 use crate::proxy::upstream::{Redirected, Upstream};
+use crate::proxy::wait::Wait;
 use crate::proxy::{cors, guard, headers, local, reply, tools};
 
 /// The longest path with its query, in bytes. RFC 9110 §4.1 asks for at least 8,000.
@@ -59,13 +61,13 @@ pub(super) async fn handle(
     let admitted = match now.doors.admit(caller.entrance, &head) {
         Ok(admitted) => admitted,
         Err(why) => {
-            record.refused(why.rule());
+            record.refused(why.kind(), why.rule());
             return authored(reply::not_admitted(&why), None, &head.method, record);
         }
     };
     let origin = admitted.origin.as_ref();
     if target_length(&head) > LONGEST_TARGET {
-        record.refused("longest path and query");
+        record.refused(RuleKind::Size, "longest path and query");
         return authored(reply::target_too_long(LONGEST_TARGET), origin, &head.method, record);
     }
     if admit::is_preflight(&head.method, &head.headers) {
@@ -76,7 +78,7 @@ pub(super) async fn handle(
     let client = match admitted {
         Ok(client) => client,
         Err(refused) => {
-            record.refused(refused.rule());
+            record.refused(refused.kind(), refused.rule());
             return authored(guard::refuse(&refused, &head, &context).await, origin, &head.method, record);
         }
     };
@@ -96,17 +98,17 @@ pub(super) async fn handle(
         }
         Decision::Refuse(barred) => {
             let name = client.as_ref().map(|client| &client.name);
-            record.refused(barred.rule(name));
+            record.refused(RuleKind::Servers, barred.rule(name));
             return authored(reply::barred(&barred, name), origin, &head.method, record);
         }
         Decision::Gone => return authored(reply::gone(), origin, &head.method, record),
         Decision::NoUpstream => return authored(reply::no_upstream(), origin, &head.method, record),
     };
     let limit = BodyLimit::of(now.settings.request_body_limit, client.as_deref());
-    let intake = Intake::new(body, exchange.upload(), limit.bytes);
+    let intake = Intake::new(body, exchange.upload(), limit.bytes, upstream.counters.usage.clone());
     let kept = Kept::new(intake, now.settings.replay_limit);
     if let Some(refused) = limit.refuses(&kept) {
-        record.refused(limit.setting());
+        record.refused(RuleKind::Size, limit.setting());
         return authored(refused, origin, &head.method, record);
     }
     let permit = match &client {
@@ -123,11 +125,11 @@ pub(super) async fn handle(
                 Err(turned) => {
                     let arguments = grant.log_argument_names;
                     drop(Told { record: &mut record, head: &head, body: &kept, arguments });
-                    let (reply, rule) = match limit.refuses(&kept) {
-                        Some(reply) => (reply, limit.setting()),
-                        None => (turned.reply, turned.rule),
+                    let (reply, kind, rule) = match limit.refuses(&kept) {
+                        Some(reply) => (reply, RuleKind::Size, limit.setting()),
+                        None => (turned.reply, turned.kind, turned.rule),
                     };
-                    record.refused(rule);
+                    record.refused(kind, rule);
                     return authored(reply, origin, &head.method, record);
                 }
             }
@@ -161,25 +163,24 @@ async fn forward(
 ) -> Response<AnswerBody> {
     let Asking { head, origin, exchange, grant, limit, permit } = asking;
     let Permit { slot, cutter, hears_refusals } = permit;
-    record.upstream(upstream.settings.name.as_str());
-    if record.is_read() {
-        upstream.name_server(head.uri.path(), &mut record);
-    }
+    record.upstream(&upstream.counters.usage);
+    upstream.name_server(head.uri.path(), &mut record);
     let shut = context.gate.is_shut();
     if shut {
-        record.refused("incident");
+        record.refused(RuleKind::Incident, "incident");
     }
+    let wait = Wait::new(&context.clock);
     let exchanged = {
         let _told = Told { record: &mut record, head, body: asked, arguments: grant.log_argument_names };
         match shut {
             true => Err(Trouble::Incident),
-            false => upstream.exchange(head, asked, grant, &now.settings).await,
+            false => upstream.exchange(head, asked, grant, &now.settings, &wait).await,
         }
     };
     match exchanged {
         Ok(response) => {
             let (mut answer, body) = response.into_parts();
-            record.answered(&answer.headers);
+            record.answered(&answer.headers, wait.total());
             headers::for_client(&mut answer.headers);
             if let Some(origin) = origin {
                 cors::allow(&mut answer.headers, origin);
@@ -197,13 +198,14 @@ async fn forward(
                     Err(why) => {
                         let text = asked.passed().unwrap_or_default();
                         let refused = Refused::list(cutter.client(), &why);
-                        record.refused(refused.rule().to_owned());
+                        record.refused(refused.kind(), refused.rule().to_owned());
                         authored(refused.reply(&text), origin, &head.method, record)
                     }
                 };
             }
             let relay = if is_stream {
                 exchange.is_event_stream();
+                record.streams();
                 if listens(head) {
                     record.endless();
                 }
@@ -217,8 +219,9 @@ async fn forward(
         }
         Err(trouble) => {
             tracing::debug!(request_id = %record.id(), path = head.uri.path(), "{trouble:?}");
+            record.failed(trouble.kind());
             if let Some(refused) = limit.refuses(asked) {
-                record.refused(limit.setting());
+                record.refused(RuleKind::Size, limit.setting());
                 return authored(refused, origin, &head.method, record);
             }
             // To answer a JSON-RPC request its id is needed: the rest of the body is awaited, within its limits.

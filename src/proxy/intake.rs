@@ -1,12 +1,14 @@
 //! The body of a request as it comes from the client: counted against the limit, and never collected.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::observe::usage::Usage;
 use crate::proxy::connection::Upload;
 
 /// The body of a request.
@@ -17,6 +19,7 @@ pub(super) struct Intake {
     /// How many bytes may still come; `None` for any number.
     left: Option<u64>,
     too_long: bool,
+    usage: Arc<Usage>,
 }
 
 /// Why a body breaks off before its end.
@@ -31,9 +34,9 @@ pub(super) enum IntakeError {
 }
 
 impl Intake {
-    /// `limit`: how many bytes it may have.
-    pub(super) fn new(incoming: Incoming, upload: Upload, limit: Option<u64>) -> Self {
-        Self { incoming, upload, left: limit, too_long: false }
+    /// `limit`: how many bytes it may have. They are counted in `usage`.
+    pub(super) fn new(incoming: Incoming, upload: Upload, limit: Option<u64>, usage: Arc<Usage>) -> Self {
+        Self { incoming, upload, left: limit, too_long: false, usage }
     }
 
     /// True if it says, or has shown, that it is longer than it may be.
@@ -58,9 +61,10 @@ impl Body for Intake {
             }
             Poll::Ready(frame) => frame,
         };
-        if let (Some(left), Some(Ok(frame))) = (&mut this.left, &frame) {
-            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-            match left.checked_sub(length) {
+        let length = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+        this.usage.received(length);
+        if let Some(left) = &mut this.left {
+            match left.checked_sub(length as u64) {
                 Some(rest) => *left = rest,
                 None => {
                     this.too_long = true;

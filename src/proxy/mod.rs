@@ -42,3 +42,4 @@ mod told;
 mod tools;
 mod trailers;
 mod upstream;
+mod wait;

@@ -11,6 +11,7 @@ use http::uri::{PathAndQuery, Uri};
 
 use crate::model::client::ClientName;
 use crate::model::time::Clock;
+use crate::observe::kinds::RuleKind;
 use crate::policy::client::Client;
 use crate::policy::grant::TOOL_LIST;
 use crate::policy::message;
@@ -75,6 +76,8 @@ pub(super) struct Turned {
     pub(super) reply: Reply,
     /// The rule, as the audit trail names it.
     pub(super) rule: String,
+    /// What kind of rule it is.
+    pub(super) kind: RuleKind,
 }
 
 /// What a request is judged by.
@@ -163,8 +166,8 @@ impl Bench<'_> {
 
     /// The answer that refuses. To answer a JSON-RPC request its id is needed: the body is awaited, within its limits.
     async fn refused(&self, refused: Refused, head: &Parts, body: &Kept) -> Turned {
-        let rule = refused.rule().to_owned();
-        Turned { reply: self.reply(refused, head, body).await, rule }
+        let (rule, kind) = (refused.rule().to_owned(), refused.kind());
+        Turned { reply: self.reply(refused, head, body).await, rule, kind }
     }
 
     async fn reply(&self, refused: Refused, head: &Parts, body: &Kept) -> Reply {

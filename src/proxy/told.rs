@@ -19,8 +19,7 @@ pub(super) struct Told<'a> {
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
-        if self.record.is_read()
-            && self.head.method == Method::POST
+        if self.head.method == Method::POST
             && !self.record.knows_calls()
             && let Some(Called { method, name }) = called(&self.head.headers, &self.body.beginning())
         {

@@ -1,6 +1,7 @@
 //! From the raw values to the legal ones: judges each value and says everything that is wrong.
 
 mod client;
+mod monitoring;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -116,6 +117,7 @@ impl Judge<'_> {
         let key_file = self.take_some("login.key_file", raw.login.key_file.as_deref(), path);
         let net = self.net(&raw.network, home);
         let proxy = self.proxy(raw);
+        let monitoring = self.monitoring(raw);
         let network = self.take("alibaba.network", values::network(&raw.alibaba.network)).unwrap_or_default();
         let alibaba = self.alibaba(&raw.alibaba, home).map(|alibaba| (alibaba, network));
         let upstreams = self.upstreams(&raw.upstream, alibaba.as_ref(), surroundings);
@@ -127,6 +129,7 @@ impl Judge<'_> {
             log: log?,
             state_dir: state_dir?,
             net: net?,
+            monitoring: monitoring?,
             proxy: proxy?,
             upstreams: upstreams?,
         })
@@ -142,9 +145,10 @@ impl Judge<'_> {
 
     fn log(&mut self, raw: &raw::Log, home: Option<&Path>) -> Option<LogSettings> {
         let level = self.take("log.level", values::log_filter(&raw.level));
+        let routine = self.take("log.routine_per_second", values::number(raw.routine_per_second));
         let path = |text: &str| values::path(text, home);
         let audit_file = self.take_some("log.audit_file", raw.audit_file.as_deref(), path);
-        Some(LogSettings { level: level?, audit_file: audit_file? })
+        Some(LogSettings { level: level?, routine_per_second: routine?, audit_file: audit_file? })
     }
 
     fn net(&mut self, raw: &raw::Network, home: Option<&Path>) -> Option<NetSettings> {

@@ -22,10 +22,14 @@ use crate::daemon::control::protocol::{
     IncidentRequest, LoginEvent, LoginRequest, LogoutRequest, Outcome, Refused, Resumed,
 };
 use crate::daemon::control::rights::{Caller, Rights};
-use crate::daemon::control::{Context, incident, logout, metrics, servers, snapshot};
+use crate::daemon::control::{Context, incident, logout, servers, snapshot};
+use crate::daemon::metrics;
+use crate::daemon::report::Date;
+use crate::daemon::report::recent::Recent;
 use crate::daemon::sign_in::SignIn;
 use crate::model::secret::Secret;
 use crate::observe::audit::event::{Event, Verdict};
+use crate::observe::exposition;
 use crate::observe::text::shown;
 
 /// The longest body of a request, in bytes.
@@ -33,7 +37,7 @@ const LONGEST_BODY: usize = 64 * 1024;
 /// How long a caller may take to send it.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(in crate::daemon) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Why a request is not served.
 struct Refusal(StatusCode, String);
@@ -68,7 +72,7 @@ pub(super) async fn answer(context: Arc<Context>, caller: Caller, request: Reque
 /// The one method of a path; `None` if there is no such path.
 fn allowed(path: &str) -> Option<&'static str> {
     match path {
-        "/status" | "/servers" | "/clients" | "/ready" | "/metrics" => Some("GET"),
+        "/status" | "/servers" | "/clients" | "/recent" | "/ready" | "/metrics" => Some("GET"),
         "/login" | "/logout" | "/clients/add" | "/clients/remove" | "/incident" | "/resume" => Some("POST"),
         _ => pasted_for(path).map(|_| "POST"),
     }
@@ -83,8 +87,8 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     match allowed(&path) {
         None => {
-            let known =
-                "there are /status, /servers, /clients, /ready, /metrics, /login, /logout, /incident and /resume";
+            let known = "there are /status, /servers, /clients, /recent, /ready, /metrics, /login, /logout, /incident \
+                         and /resume";
             return Err(Refusal::new(StatusCode::NOT_FOUND, known));
         }
         Some(allowed) if method.as_str() != allowed => {
@@ -104,6 +108,11 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         let why = "only root and the user that runs mcp-proxy may make and remove client keys. Run it with sudo";
         return Err(Refusal::new(StatusCode::FORBIDDEN, why));
     }
+    if path == "/recent" && caller.rights != Rights::All {
+        let why = "only root, the user that runs mcp-proxy and the group of the control socket may see who calls what. Run \
+                   it with sudo, or join that group";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, why));
+    }
     if method == Method::POST {
         tracing::info!(%caller, "control: POST {path}");
     }
@@ -113,8 +122,9 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         "/clients" => Ok(json(StatusCode::OK, &clients::list(&context))),
         "/clients/add" => done(clients::add(&context, parsed(request).await?).await),
         "/clients/remove" => done(clients::remove(&context, parsed(request).await?).await),
+        "/recent" => Ok(json(StatusCode::OK, &recent(&context))),
         "/ready" => Ok(ready(&context)),
-        "/metrics" => Ok(whole(StatusCode::OK, metrics::FORMAT, metrics::text(&context))),
+        "/metrics" => Ok(whole(StatusCode::OK, exposition::FORMAT, metrics::text(&context))),
         "/logout" => {
             let LogoutRequest { revoke } = parsed(request).await?;
             let ended = logout::logout(&context, revoke).await;
@@ -163,7 +173,12 @@ fn audit(context: &Context, caller: Caller, path: &str) {
     }
 }
 
-fn ready(context: &Context) -> Response<Body> {
+fn recent(context: &Context) -> Recent {
+    Recent::of(&context.traffic, Date::of(Some(context.clock.now().wall)))
+}
+
+/// Whether requests can be served, and which conditions are raised.
+pub(in crate::daemon) fn ready(context: &Context) -> Response<Body> {
     let ready = snapshot::is_ready(context);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let conditions: Vec<&str> = context.health.conditions().iter().map(|condition| condition.name).collect();
@@ -259,7 +274,8 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     whole(status, "application/json", text)
 }
 
-fn whole(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
+/// An answer with that text.
+pub(in crate::daemon) fn whole(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
     let mut response = Response::new(Full::new(Bytes::from(text)).boxed_unsync());
     *response.status_mut() = status;
     with_type(response, content_type)

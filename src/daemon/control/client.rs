@@ -21,6 +21,7 @@ use crate::daemon::control::protocol::{
 };
 use crate::daemon::report::Status;
 use crate::daemon::report::clients::Clients;
+use crate::daemon::report::recent::Recent;
 use crate::daemon::report::servers::Servers;
 
 /// How long an answer may take that costs the daemon nothing. systemd may start it for the occasion.
@@ -160,6 +161,15 @@ impl Client {
     /// When there is no answer.
     pub async fn clients(&self) -> Result<Clients, ClientError> {
         let (status, body) = self.whole(Method::GET, "/clients", Bytes::new(), PATIENCE).await?;
+        self.read(status, &body)
+    }
+
+    /// The requests that ended last, and who sends requests.
+    ///
+    /// # Errors
+    /// When there is no answer, or the daemon refuses: not everybody who may look may see who calls what.
+    pub async fn recent(&self) -> Result<Recent, ClientError> {
+        let (status, body) = self.whole(Method::GET, "/recent", Bytes::new(), PATIENCE).await?;
         self.read(status, &body)
     }
 

@@ -3,6 +3,7 @@
 pub mod clients;
 mod date;
 pub mod login;
+pub mod recent;
 pub mod servers;
 
 use std::path::PathBuf;

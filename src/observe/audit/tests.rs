@@ -10,7 +10,9 @@ use crate::model::client::ClientName;
 use crate::model::peer::{Credentials, Peer};
 use crate::model::time::{Mono, Now};
 use crate::observe::access::Record;
+use crate::observe::kinds::RuleKind;
 use crate::observe::traffic::Traffic;
+use crate::observe::usage::Usage;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -131,7 +133,6 @@ fn written(mark: impl FnOnce(&mut Record)) -> Value {
     let peer = Peer::Tcp("127.0.0.1:7".parse().unwrap());
     let mut record =
         Record::begin(Arc::new(Traffic::default()), clock(), Some(audit.clone()), Some(peer), Method::POST, "/mcp");
-    assert!(record.is_read(), "whatever the log's level");
     mark(&mut record);
     drop(record);
     audit.wait_until_written(PATIENCE);
@@ -151,12 +152,12 @@ fn a_request_is_a_line_with_everything_that_is_known_of_it() {
     let full = written(|record| {
         record.client(&ClientName::parse("dify").unwrap());
         record.caller(Some(1000), Some("dify.service"));
-        record.upstream("alibaba");
+        record.upstream(&Arc::new(Usage::of("alibaba")));
         record.server("ecs", "B1");
         record.called("tools/call", Some("describe\ninstances"));
         record.argument_names(["region", "page"]);
         record.called("tools/call", Some("delete"));
-        record.call_refused("[[client]] dify: blocked_tools has delete");
+        record.call_refused(RuleKind::Tools, "[[client]] dify: blocked_tools has delete");
         record.status(StatusCode::OK);
         record.sent(12);
         record.complete();
@@ -180,7 +181,7 @@ fn a_batch_without_end_fills_no_line() {
     let line = written(|record| {
         (0..100).for_each(|_| record.called("ping", None));
         record.argument_names(["of a call that is not kept"]);
-        record.call_refused("a rule");
+        record.call_refused(RuleKind::Tools, "a rule");
     });
     assert_eq!(line["calls"].as_array().unwrap().len(), 32);
     assert_eq!((&line["more_calls"], &line["verdict"]), (&json!(68), &json!("refused")));
