@@ -28,6 +28,7 @@ pub mod report;
 mod run;
 pub mod sign_in;
 pub mod signals;
+mod telemetry;
 mod unix_socket;
 mod watchdog;
 mod wire;
@@ -58,6 +59,7 @@ use crate::daemon::metrics::Metrics;
 use crate::daemon::registrar::Registrar;
 use crate::daemon::reload::{Reload, Source};
 use crate::daemon::sign_in::SignIn;
+use crate::daemon::telemetry::Telemetry;
 use crate::daemon::wire::Wiring;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
@@ -121,6 +123,7 @@ pub struct Daemon {
     metrics: Option<Metrics>,
     /// What the sockets beside the port know, once one of them is open.
     context: Option<Arc<control::Context>>,
+    telemetry: Option<Telemetry>,
     audit: Option<Audit>,
     incident: Incident,
     kept: Vec<Kept>,
@@ -199,7 +202,9 @@ impl Daemon {
         if purpose == Purpose::Serve {
             registrar::judge(&settings.proxy.clients, &finder, &health);
         }
-        let traffic = Arc::new(Traffic::default());
+        let endpoint = settings.monitoring.traces.clone().filter(|_| purpose == Purpose::Serve);
+        let (tracer, telemetry) = endpoint.map(|endpoint| Telemetry::new(endpoint, api.clone())).unzip();
+        let traffic = Arc::new(Traffic::traced(tracer));
         let audit = settings.log.audit_file.as_ref().filter(|_| purpose == Purpose::Serve);
         let audit = audit.map(|file| Audit::begin(file, clock.clone(), health.clone()));
         let audit = audit.transpose().map_err(StartError::Audit)?;
@@ -229,6 +234,7 @@ impl Daemon {
             control: None,
             metrics: None,
             context: None,
+            telemetry,
             audit,
             incident,
             kept,

@@ -32,6 +32,10 @@ impl Daemon {
             let beat = self.pulse.part(&format!("keeper of {name}"));
             keepers.spawn(keeper.run(keepers_stop.clone(), beat));
         }
+        // It ends with them, when all requests have.
+        if let Some(telemetry) = self.telemetry {
+            keepers.spawn(telemetry.run(keepers_stop.clone()));
+        }
         if let Some(server) = self.server {
             let (stop, beat) = (stop.clone(), self.pulse.part("listener"));
             tasks.spawn(async move { server.run(stop, beat).await });

@@ -11,4 +11,5 @@ pub mod secret;
 pub mod server;
 pub mod service_manager;
 pub mod time;
+pub mod trace;
 pub mod upstream;

@@ -10,12 +10,14 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
 use crate::model::time::{Clock, Mono};
+use crate::model::trace::TraceId;
 use crate::observe::audit::Audit;
 use crate::observe::audit::event::{Call, Caller, Event, Request, Server, Verdict};
 use crate::observe::kinds::{Breaker, Failure, RuleKind};
 use crate::observe::line::{Called, log};
 use crate::observe::recent::Entry;
 use crate::observe::text::shown;
+use crate::observe::trace::{Place, Span};
 use crate::observe::traffic::{RequestId, Traffic};
 use crate::observe::usage::{Counted, Usage};
 
@@ -52,6 +54,10 @@ pub struct Record {
     usage: Option<Arc<Usage>>,
     /// What kind of rule refused it.
     refused: Option<RuleKind>,
+    /// Why its upstream gave no answer.
+    failure: Option<Failure>,
+    /// Our span in its trace.
+    span: Option<Place>,
     /// The answer is an event stream.
     stream: bool,
     /// The answer has no end of its own: it goes on until the client leaves.
@@ -87,6 +93,7 @@ impl Record {
             upstream: None,
             server: None,
             upstream_request_id: None,
+            trace_id: None,
             verdict: Verdict::Allowed,
             rule: None,
             status: None,
@@ -103,6 +110,8 @@ impl Record {
             bytes: 0,
             usage: None,
             refused: None,
+            failure: None,
+            span: None,
             stream: false,
             endless: false,
             ending: Ending::ClientGone,
@@ -185,7 +194,19 @@ impl Record {
 
     /// The upstream gives no answer.
     pub fn failed(&mut self, why: Failure) {
+        self.failure = Some(why);
         self.usage().failed(why);
+    }
+
+    /// The trace that it belongs to.
+    pub fn trace(&mut self, trace: TraceId) {
+        self.note(|request| request.trace_id = Some(trace));
+    }
+
+    /// A span of it is recorded.
+    pub fn span(&mut self, place: Place) {
+        self.trace(place.own.trace);
+        self.span = Some(place);
     }
 
     /// The answer is an event stream.
@@ -265,6 +286,9 @@ impl Drop for Record {
         request.ending = self.ending.words();
         self.count(&request, duration);
         log(&request, self.ending.remark(), duration);
+        if let Some((place, tracer)) = self.span.zip(self.traffic.tracer()) {
+            tracer.record(Span::of(&request, place, self.failure, complete));
+        }
         self.traffic.note(Entry::of(&mut request, now.wall, self.audit.is_some()));
         if let Some(audit) = &self.audit {
             audit.record_at(request.began, Event::Request(request));

@@ -13,5 +13,6 @@ pub mod pulse;
 mod queue;
 pub mod recent;
 pub mod text;
+pub mod trace;
 pub mod traffic;
 pub mod usage;

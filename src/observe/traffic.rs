@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::observe::kinds::{Entry as Entrance, RuleKind};
 use crate::observe::recent::{ClientUse, Ended, Entry, Recent};
+use crate::observe::trace::Tracer;
 use crate::observe::usage::{NONE, Usage};
 
 /// How much was done since the start. Plain counters: reading them never stops the traffic.
@@ -23,6 +24,8 @@ pub struct Traffic {
     /// Of requests to upstreams, whose names come from the configuration.
     usages: Mutex<Vec<Arc<Usage>>>,
     pub(super) recent: Recent,
+    /// Takes the spans of requests, if they are wanted.
+    tracer: Option<Tracer>,
     /// Tells the requests of this run from those of another.
     run: u32,
 }
@@ -54,6 +57,7 @@ impl Default for Traffic {
             own: Arc::new(Usage::of(NONE)),
             usages: Mutex::default(),
             recent: Recent::default(),
+            tracer: None,
             run,
         }
     }
@@ -86,6 +90,16 @@ impl fmt::Display for RequestId {
 }
 
 impl Traffic {
+    /// Counters at zero, and who takes the spans of requests.
+    pub fn traced(tracer: Option<Tracer>) -> Self {
+        Self { tracer, ..Self::default() }
+    }
+
+    /// Who takes the spans of requests, if they are wanted.
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_ref()
+    }
+
     /// A request begins. Answers an id for it that no other request has, of this run or another.
     pub fn begin(&self) -> RequestId {
         RequestId { run: self.run, number: self.started.fetch_add(1, Ordering::Relaxed) + 1 }

@@ -34,7 +34,7 @@ use crate::proxy::told::Told;
 use crate::proxy::tools::Cutter;
 use crate::proxy::upstream::{Redirected, Upstream};
 use crate::proxy::wait::Wait;
-use crate::proxy::{cors, guard, headers, local, reply, tools};
+use crate::proxy::{cors, guard, headers, local, reply, tools, trace};
 
 /// The longest path with its query, in bytes. RFC 9110 §4.1 asks for at least 8,000.
 const LONGEST_TARGET: usize = 32 * 1024;
@@ -58,6 +58,7 @@ pub(super) async fn handle(
         head.method.clone(),
         head.uri.path(),
     );
+    trace::take_up(context.traffic.tracer(), &mut head.headers, &mut record);
     let admitted = match now.doors.admit(caller.entrance, &head) {
         Ok(admitted) => admitted,
         Err(why) => {

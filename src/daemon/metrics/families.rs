@@ -77,6 +77,11 @@ families! {
     LOG_LOST: Counter "mcp_proxy_log_lines_lost_total" []
         "Lines of the log that there was no room for.";
 
+    TRACES_SENT: Counter "mcp_proxy_traces_sent_total" []
+        "Traces of requests that the collector took.";
+    TRACES_LOST: Counter "mcp_proxy_traces_lost_total" []
+        "Traces of requests that there was no room for, or that the collector did not take.";
+
     PROCESS_START: Gauge "process_start_time_seconds" []
         "When the process started, in Unix time.";
     PROCESS_CPU: Counter "process_cpu_seconds_total" []

@@ -12,6 +12,7 @@ use crate::observe::exposition::{Family, Page};
 use crate::observe::health::Standing;
 use crate::observe::kinds::{Breaker, Entry, Failure, RuleKind};
 use crate::observe::log;
+use crate::observe::trace::Tracer;
 use crate::observe::usage::Usage;
 
 /// All metrics as they are now, in the text format of Prometheus.
@@ -24,6 +25,9 @@ pub(super) fn text(context: &Context) -> String {
     let lost = context.audit.as_ref().map_or(0, |audit| audit.lost());
     page.family(&families::AUDIT_LOST).sample(&[], lost);
     page.family(&families::LOG_LOST).sample(&[], log::lost());
+    let (sent, unsent) = context.traffic.tracer().map(Tracer::counts).unwrap_or_default();
+    page.family(&families::TRACES_SENT).sample(&[], sent);
+    page.family(&families::TRACES_LOST).sample(&[], unsent);
     process::write(&mut page, context.began());
     page.into_text()
 }

@@ -13,6 +13,7 @@ use time::macros::format_description;
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
 use crate::model::time::Wall;
+use crate::model::trace::TraceId;
 use crate::observe::traffic::RequestId;
 
 /// The version of the records. It grows when a field changes its meaning or goes away; new fields do not change it.
@@ -92,6 +93,8 @@ pub struct Request {
     pub(in crate::observe) server: Option<Server>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::observe) upstream_request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "some_text")]
+    pub(in crate::observe) trace_id: Option<TraceId>,
     pub(in crate::observe) verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::observe) rule: Option<Cow<'static, str>>,
@@ -155,6 +158,13 @@ pub fn in_utc(at: Wall) -> String {
     let nanos = i128::from(at.unix_millis()) * 1_000_000;
     let date = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     date.format(TIME).unwrap_or_default()
+}
+
+fn some_text<S: Serializer>(id: &Option<TraceId>, serializer: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => serializer.collect_str(id),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn as_text<S: Serializer>(id: &RequestId, serializer: S) -> Result<S::Ok, S::Error> {

@@ -9,6 +9,7 @@ use super::*;
 use crate::model::client::ClientName;
 use crate::model::peer::{Credentials, Peer};
 use crate::model::time::{Mono, Now};
+use crate::model::trace::TraceId;
 use crate::observe::access::Record;
 use crate::observe::kinds::RuleKind;
 use crate::observe::traffic::Traffic;
@@ -158,6 +159,7 @@ fn a_request_is_a_line_with_everything_that_is_known_of_it() {
         record.argument_names(["region", "page"]);
         record.called("tools/call", Some("delete"));
         record.call_refused(RuleKind::Tools, "[[client]] dify: blocked_tools has delete");
+        record.trace(TraceId::new([0xab; 16]).unwrap());
         record.status(StatusCode::OK);
         record.sent(12);
         record.complete();
@@ -170,7 +172,8 @@ fn a_request_is_a_line_with_everything_that_is_known_of_it() {
             {"method": "tools/call", "name": "describe instances", "argument_names": ["region", "page"]},
             {"method": "tools/call", "name": "delete", "refused_by": "[[client]] dify: blocked_tools has delete"}
         ],
-        "upstream": "alibaba", "server": "ecs", "server_id": "B1", "verdict": "refused",
+        "upstream": "alibaba", "server": "ecs", "server_id": "B1",
+        "trace_id": "abababababababababababababababab", "verdict": "refused",
         "rule": "[[client]] dify: blocked_tools has delete", "status": 200, "bytes_out": 12, "ending": "complete"
     });
     assert_eq!(full, expected);
