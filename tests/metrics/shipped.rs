@@ -82,7 +82,8 @@ fn every_alert_rests_on_metrics_that_there_are_and_says_what_to_do() {
         assert!(alert.starts_with("McpProxy"), "{alert}");
         assert!(["critical", "warning", "info"].contains(&severity.as_str()), "{alert}: {severity}");
         assert!(!summary.is_empty() && summary.len() < 120 && !summary.ends_with('.'), "{alert}: {summary}");
-        assert!(description.contains("mcp-proxy ") || description.contains("systemctl "), "{alert}: no remedy");
+        let commands = ["mcp-proxy ", "systemctl ", "journalctl "];
+        assert!(commands.iter().any(|command| description.contains(command)), "{alert}: no remedy");
         assert!(pending.as_deref().is_none_or(|time| time.ends_with(['s', 'm', 'h'])), "{alert}: {pending:?}");
     }
 }
