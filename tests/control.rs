@@ -485,7 +485,7 @@ async fn the_mode_of_the_socket_says_who_may_look_and_who_may_sign_in() {
     assert_eq!(refused.status.code(), Some(77), "{}", said(&refused));
     let log = machine.stop();
     let refusals = log.lines().filter(|line| line.contains("refused with 403") && line.contains("uid 54321 (process "));
-    assert_eq!(refusals.count(), 6, "{log}");
+    assert_eq!(refusals.count(), 7, "{log}");
 }
 
 /// What comes back for bytes that are sent as they are.
