@@ -336,7 +336,7 @@ mod tests {
             bytes: 12,
             ending: "complete",
         };
-        assert_eq!(traffic.recent(), [expected.clone()]);
+        assert_eq!(traffic.recent(), std::slice::from_ref(&expected));
         let used = ClientUse { client: "dify".to_owned(), requests: 1, refused: 1, last: expected };
         assert_eq!(traffic.clients(), [used]);
     }

@@ -16,8 +16,8 @@ const END: &str = "<!-- end -->\n";
 /// The document with the reference as the program has it.
 pub(crate) fn document() -> String {
     let text = fs::read_to_string(root().join(DOCUMENT)).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("the document has a place for the reference");
-    let (_, after) = rest.split_once(END).expect("the reference has an end");
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
     format!("{before}{BEGIN}\n{}\n{END}{after}", reference())
 }
 

@@ -119,7 +119,8 @@ async fn a_daemon_that_worked_says_so_and_every_line_is_well_formed() {
             let mut labels: Vec<&str> =
                 sample.labels.keys().map(String::as_str).filter(|label| *label != "le").collect();
             let mut expected = family.labels.to_vec();
-            (labels.sort_unstable(), expected.sort_unstable());
+            labels.sort_unstable();
+            expected.sort_unstable();
             assert_eq!(labels, expected, "{}", family.name);
         }
     }
