@@ -1,12 +1,13 @@
 //! The high form: only legal values, in plain types. What is built from it never checks again.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use url::Host;
 
 use crate::alibaba::settings::{AccessTokenSettings, Settings as AlibabaSettings};
 use crate::auth::settings::TokenSource;
-use crate::net::settings::Settings as NetSettings;
+use crate::net::settings::{Settings as NetSettings, TlsSettings};
 use crate::observe::log::Settings as LogSettings;
 use crate::proxy::settings::{Settings as ProxySettings, UpstreamSettings};
 
@@ -15,6 +16,8 @@ use crate::proxy::settings::{Settings as ProxySettings, UpstreamSettings};
 pub struct Settings {
     /// Where to listen when systemd passes no socket.
     pub listen: Listen,
+    /// Where and how to listen for clients that begin with TLS; `None`: nowhere.
+    pub tls: Option<Tls>,
     /// Where status, login and logout are asked for.
     pub control: Control,
     /// Whether a login may open a browser.
@@ -44,6 +47,15 @@ pub struct Listen {
     pub unix: Vec<PathBuf>,
     /// The mode of their files.
     pub unix_mode: u32,
+}
+
+/// Where and how to listen for clients that begin with TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Where, when systemd passes no sockets.
+    pub listen: Vec<SocketAddr>,
+    /// What is shown and asked for there.
+    pub identity: TlsSettings,
 }
 
 /// The control socket.

@@ -4,6 +4,7 @@
 
 pub mod catalogue;
 mod catalogue_copy;
+mod certificate;
 pub mod confine;
 pub mod control;
 pub mod custody;
@@ -59,6 +60,7 @@ use crate::daemon::wire::Wiring;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::net::api_client::ApiClient;
+use crate::net::identity::{Acceptor, IdentityError};
 use crate::net::listener::{Address, Listener};
 use crate::net::owner::Finder;
 use crate::net::tls::TlsError;
@@ -98,6 +100,15 @@ pub enum StartError {
     /// The key for saved logins cannot be used.
     #[error(transparent)]
     Key(#[from] GivenKeyError),
+    /// The listener with TLS has nothing to show.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A socket for TLS was passed, and nothing says what to show there.
+    #[error(
+        "the service manager passes a socket for TLS, and the configuration has no certificate for it. Set \
+         tls.certificate_file and tls.key_file, or stop the socket unit with FileDescriptorName=tls"
+    )]
+    NoIdentity,
     /// The system gave no thread for the audit trail.
     #[error("the audit trail cannot begin: {0}")]
     Audit(#[source] io::Error),
@@ -131,6 +142,7 @@ pub struct Daemon {
     reload: Option<Reload>,
     finder: Finder,
     registrar: Registrar,
+    acceptor: Option<Acceptor>,
 }
 
 impl Daemon {
@@ -158,13 +170,33 @@ impl Daemon {
         clock: Clock,
         purpose: Purpose,
     ) -> Result<Self, StartError> {
-        let Inherited { proxy: passed, diag, .. } = inherited;
+        let Inherited { proxy: passed, tls: passed_for_tls, diag, .. } = inherited;
         let at = reached_at(&passed, &settings.listen);
         let kept = custody::kept(settings, custody::key(settings, &environment)?);
         kept.iter().for_each(|kept| kept.store.encrypt_what_is_plain());
+        let acceptor = match purpose {
+            Purpose::Serve if !passed.is_empty() || !passed_for_tls.is_empty() => {
+                certificate::acceptor(settings.tls.as_ref(), !passed_for_tls.is_empty())?
+            }
+            Purpose::Serve => {
+                let needed = settings.tls.as_ref().is_some_and(|tls| !tls.listen.is_empty());
+                certificate::acceptor(settings.tls.as_ref(), needed)?
+            }
+            Purpose::SignInOnly => None,
+        };
         let (listeners, not_listening) = match purpose {
-            Purpose::Serve if !passed.is_empty() => (listener::adopt(passed).map_err(StartError::Adopt)?, None),
-            Purpose::Serve => (listener::bind_all(&settings.listen).await?, None),
+            Purpose::Serve if !passed.is_empty() || !passed_for_tls.is_empty() => {
+                let listeners = listener::adopt(passed).and_then(|mut listeners| {
+                    listeners.extend(listener::adopt_for_tls(passed_for_tls, acceptor.as_ref())?);
+                    Ok(listeners)
+                });
+                (listeners.map_err(StartError::Adopt)?, None)
+            }
+            Purpose::Serve => {
+                let mut listeners = listener::bind_all(&settings.listen).await?;
+                listeners.extend(listener::bind_for_tls(settings.tls.as_ref(), acceptor.as_ref())?);
+                (listeners, None)
+            }
             Purpose::SignInOnly => match listener::bind(&settings.listen).await {
                 Ok(listener) => (vec![Listener::Tcp(listener)], None),
                 Err(error) => (Vec::new(), Some(error)),
@@ -235,6 +267,7 @@ impl Daemon {
             reload: None,
             finder,
             registrar,
+            acceptor,
         })
     }
 
@@ -274,8 +307,9 @@ impl Daemon {
         let (mounted, api, headline) = (self.mounted.clone(), self.api.clone(), self.headline.clone());
         let audit = self.audit.clone();
         let (in_force, listings) = (source.loaded.clone(), self.catalogues.iter().map(Catalogue::asked).collect());
-        let finder = self.finder.clone();
-        self.reload = Some(Reload { source, in_force, server, mounted, listings, api, audit, headline, finder });
+        let (finder, acceptor) = (self.finder.clone(), self.acceptor.clone());
+        self.reload =
+            Some(Reload { source, in_force, server, mounted, listings, api, audit, headline, finder, acceptor });
     }
 
     fn shelves(&self) -> Vec<Shelf> {
@@ -336,7 +370,8 @@ fn reached_at(passed: &[Socket], settings: &Listen) -> Listen {
 fn first_tcp(listening: &[Address]) -> Option<SocketAddr> {
     listening.iter().find_map(|address| match address {
         Address::Tcp(address) => Some(*address),
-        Address::Unix(_) => None,
+        // No browser is led there: what a sign-in comes back to is known to the cloud without TLS.
+        Address::Tls(_) | Address::Unix(_) => None,
     })
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::model::certificate::Fingerprint;
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
 use crate::model::time::{Clock, Mono};
@@ -122,6 +123,11 @@ impl Record {
             request.caller.uid = uid.or(request.caller.uid);
             request.caller.unit = unit.map(|unit| shown(unit, &[]));
         });
+    }
+
+    /// The caller has shown this certificate, and it is good.
+    pub fn certificate(&mut self, fingerprint: Fingerprint) {
+        self.note(|request| request.caller.certificate = Some(fingerprint));
     }
 
     /// A rule refuses the request: named by its key in the configuration, `[[client]] dify: blocked_tools has x`. The
@@ -264,6 +270,7 @@ fn log(request: &Request, ending: Ending, duration: Duration) {
         client_name = caller.name.as_ref().map(ClientName::as_str),
         client_uid = caller.uid,
         client_unit = caller.unit,
+        client_certificate = caller.certificate.map(tracing::field::display),
         verdict = request.verdict.as_str(),
         rule = request.rule.as_deref(),
         status = request.status,

@@ -9,3 +9,4 @@ pub mod pulse;
 mod queue;
 pub mod text;
 pub mod traffic;
+pub mod unheard;

@@ -72,7 +72,7 @@ pub(super) async fn handle(
         return preflight(&head.headers, origin, record);
     }
     let admitted = guard::admit(&context, &now, &caller, &head.headers).await;
-    caller.tell(&mut record);
+    caller.tell(&mut record, context.clock.now().wall);
     let client = match admitted {
         Ok(client) => client,
         Err(refused) => {

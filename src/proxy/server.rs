@@ -11,11 +11,12 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::callback::CallbackHandler;
+use crate::model::peer::Peer;
 use crate::model::server::McpServer;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::net;
-use crate::net::listener::{Address, Listener, Stream};
+use crate::net::listener::{Address, Arrival, Listener};
 use crate::net::owner::Finder;
 use crate::net::stream_client::StreamClient;
 use crate::net::tls::TlsError;
@@ -23,6 +24,7 @@ use crate::observe::audit::Audit;
 use crate::observe::health::Health;
 use crate::observe::pulse::Beat;
 use crate::observe::traffic::Traffic;
+use crate::observe::unheard::Unheard;
 use crate::policy::client::Clients;
 use crate::policy::register::Register;
 use crate::policy::servers::ServerRules;
@@ -116,6 +118,7 @@ impl Server {
         let with_entrance = |listener: Listener| {
             let entrance = match listener.address()? {
                 Address::Tcp(address) => Entrance::Tcp(address.ip().to_canonical()),
+                Address::Tls(address) => Entrance::Tls(address.ip().to_canonical()),
                 Address::Unix(_) => Entrance::Unix,
             };
             listener.tune()?;
@@ -130,6 +133,7 @@ impl Server {
             register: parts.register,
             guesses: Guesses::default(),
             health: parts.health,
+            unheard: Unheard::new(parts.traffic.clone(), parts.audit.clone(), parts.clock.clone()),
             traffic: parts.traffic,
             quotas: Quotas::default(),
             audit: parts.audit,
@@ -152,7 +156,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken, mut beat: Beat) {
         let Self { listeners, context, .. } = self;
         let (mut connections, mut crowd, mut turn) = (JoinSet::new(), Crowd::default(), 0);
-        while let Some((stream, caller)) =
+        while let Some((arrival, caller)) =
             next(&context.gate, &listeners, &mut turn, &mut connections, &mut crowd, &mut beat, &stop).await
         {
             if !room(&context, &mut connections, &mut crowd, &mut beat, &stop).await {
@@ -162,7 +166,7 @@ impl Server {
                 connections.abort_all();
             }
             let standing = crowd.newcomer();
-            let task = connections.spawn(connection::serve(context.clone(), stream, caller, standing.clone()));
+            let task = connections.spawn(connection::serve(context.clone(), arrival, caller, standing.clone()));
             crowd.enter(standing, task);
         }
         drop(listeners);
@@ -194,7 +198,7 @@ async fn next(
     crowd: &mut Crowd,
     beat: &mut Beat,
     stop: &CancellationToken,
-) -> Option<(Stream, Caller)> {
+) -> Option<(Arrival, Caller)> {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return None,
@@ -301,14 +305,14 @@ fn snapshot(
 }
 
 /// They are asked in turn, so that a busy listener leaves the others their share.
-async fn accept(listeners: &[(Listener, Entrance)], turn: usize) -> io::Result<(Stream, Caller)> {
+async fn accept(listeners: &[(Listener, Entrance)], turn: usize) -> io::Result<(Arrival, Caller)> {
     poll_fn(|context| {
         for at in 0..listeners.len() {
             let (listener, entrance) = &listeners[turn.wrapping_add(at) % listeners.len()];
             if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                let called = |(stream, peer)| {
-                    let caller = Caller::of(&stream, peer, *entrance);
-                    (stream, caller)
+                let called = |(arrival, peer): (Arrival, Peer)| {
+                    let caller = Caller::of(arrival.stream(), peer, *entrance);
+                    (arrival, caller)
                 };
                 return Poll::Ready(accepted.map(called));
             }

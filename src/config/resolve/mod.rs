@@ -1,6 +1,7 @@
 //! From the raw values to the legal ones: judges each value and says everything that is wrong.
 
 mod client;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -100,6 +101,7 @@ impl Judge<'_> {
         let home = surroundings.home.as_deref();
         // All parts are judged before the first `?`: one look finds every problem.
         let listen = self.listen(&raw.listen, home);
+        let tls = self.tls(raw, surroundings);
         let log = self.log(&raw.log, home);
         let state_dir = match &raw.state_dir {
             Some(text) => self.take("state_dir", values::path(text, home)),
@@ -121,6 +123,7 @@ impl Judge<'_> {
         let upstreams = self.upstreams(&raw.upstream, alibaba.as_ref(), surroundings);
         Some(Settings {
             listen: listen?,
+            tls: tls?,
             control: control?,
             open_browser: raw.login.browser,
             key_file: key_file?,

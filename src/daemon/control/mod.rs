@@ -157,7 +157,7 @@ async fn next(listeners: &[Listener]) -> io::Result<(Stream, Peer, Option<PathBu
                     Ok(Address::Unix(path)) => path,
                     _ => None,
                 };
-                return Poll::Ready(accepted.map(|(stream, peer)| (stream, peer, path)));
+                return Poll::Ready(accepted.map(|(arrival, peer)| (arrival.as_it_comes(), peer, path)));
             }
         }
         Poll::Pending

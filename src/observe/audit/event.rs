@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use crate::model::certificate::Fingerprint;
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
 use crate::model::time::Wall;
@@ -37,11 +38,25 @@ pub enum Event {
         /// Whether it may.
         verdict: Verdict,
     },
+    /// A connection on which no request could be read.
+    NoRequest(NoRequest),
     /// Records that are missing: there was no room for them while the file could not be written.
     Lost {
         /// How many.
         count: u64,
     },
+}
+
+/// A connection on which no request could be read. Of a flood of them only some have a record.
+#[derive(Debug, Serialize)]
+pub struct NoRequest {
+    #[serde(flatten, serialize_with = "peer")]
+    pub(in crate::observe) peer: Option<Peer>,
+    pub(in crate::observe) reason: &'static str,
+    pub(in crate::observe) detail: String,
+    /// How many before it have none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(in crate::observe) passed_over: u64,
 }
 
 /// Whether a rule refused something.
@@ -110,6 +125,9 @@ pub(in crate::observe) struct Caller {
     pub(in crate::observe) uid: Option<u32>,
     #[serde(rename = "client_unit", skip_serializing_if = "Option::is_none")]
     pub(in crate::observe) unit: Option<String>,
+    /// The SHA-256 digest of the certificate that it has shown.
+    #[serde(rename = "client_certificate", skip_serializing_if = "Option::is_none", serialize_with = "some_text")]
+    pub(in crate::observe) certificate: Option<Fingerprint>,
 }
 
 /// The MCP server that a request goes to, as the catalogue knows it.
@@ -167,6 +185,10 @@ fn method<S: Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Err
 
 fn name<S: Serializer>(name: &Option<ClientName>, serializer: S) -> Result<S::Ok, S::Error> {
     name.as_ref().map(ClientName::as_str).serialize(serializer)
+}
+
+fn some_text<S: Serializer>(fingerprint: &Option<Fingerprint>, serializer: S) -> Result<S::Ok, S::Error> {
+    fingerprint.map(|fingerprint| fingerprint.to_string()).serialize(serializer)
 }
 
 fn peer<S: Serializer>(peer: &Option<Peer>, serializer: S) -> Result<S::Ok, S::Error> {
