@@ -197,7 +197,8 @@ impl Presented {
 
     /// The certificate, as long as it has not ended and its authority is one that counts.
     pub fn while_good(&self, now: Wall) -> Option<&Certificate> {
-        if self.certificate.ends <= now {
+        // To the end of its last second, as it counts in a handshake (RFC 5280 §4.1.2.5).
+        if self.certificate.ends.unix_seconds() < now.unix_seconds() {
             return None;
         }
         let (number, identity) = self.acceptor.current.borrow().clone();

@@ -111,7 +111,7 @@ fn a_certificate_counts_as_long_as_it_has_not_ended_and_its_authority_is_one_tha
     let chain = || vec![files.issue("client", &["agent"], (2035, 1, 1))];
     let acceptor = Acceptor::new(Identity::read(&files.settings()).unwrap());
     let presented = Presented::new(acceptor.clone(), 0, chain()).unwrap();
-    let (before, after) = (Wall::from_unix_seconds(2_000_000_000), Wall::from_unix_seconds(2_051_222_400));
+    let (before, after) = (Wall::from_unix_seconds(2_000_000_000), Wall::from_unix_seconds(2_051_222_401));
     assert_eq!(presented.while_good(before).unwrap().dns_names, ["agent"]);
     assert_eq!(presented.while_good(after), None);
     // Another certificate of the listener, and the same authority.
