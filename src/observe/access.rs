@@ -24,7 +24,7 @@ pub(super) const IN_NO_MESSAGE: [&str; 2] = ["request_id", "upstream_request_id"
 /// Headers by which upstreams name a request, the first one that is there counts.
 const REQUEST_IDS: [&str; 2] = ["x-acs-request-id", "x-request-id"];
 /// How many calls of a batch are kept.
-const MOST_CALLS: usize = 32;
+pub const MOST_CALLS: usize = 32;
 /// How many names of arguments are kept of a call.
 const MOST_ARGUMENTS: usize = 32;
 
@@ -168,11 +168,22 @@ impl Record {
         });
     }
 
-    /// A rule refuses the call that was recorded last; with it the record is one of a refusal.
-    pub fn call_refused(&mut self, rule: impl Into<Cow<'static, str>>) {
+    /// The same of a call that a rule refuses; with it the record is one of a refusal. Where there is no room, it takes
+    /// that of one that is not refused.
+    pub fn call_refused(&mut self, method: &str, name: Option<&str>, rule: impl Into<Cow<'static, str>>) {
         let rule: Cow<'static, str> = rule.into();
         self.note(|request| {
-            if let Some(call) = request.calls.last_mut().filter(|_| request.more_calls == 0) {
+            if request.calls.len() >= MOST_CALLS
+                && let Some(allowed) = request.calls.iter().rposition(|call| call.rule.is_none())
+            {
+                request.calls.remove(allowed);
+                request.more_calls += 1;
+            }
+        });
+        let before = self.request.as_ref().map_or(0, |request| request.calls.len());
+        self.called(method, name);
+        self.note(|request| {
+            if let Some(call) = request.calls.get_mut(before) {
                 call.rule = Some(shown(&rule, &[]).into());
             }
         });

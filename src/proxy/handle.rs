@@ -118,7 +118,7 @@ pub(super) async fn handle(
                 upstream: &upstream,
                 patience: now.settings.header_timeout,
             };
-            match permit(&bench, client, &mut head, &kept).await {
+            match permit(&bench, client, &mut head, &kept, &mut record).await {
                 Ok(permit) => permit,
                 Err(turned) => {
                     let arguments = grant.log_argument_names;

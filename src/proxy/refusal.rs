@@ -49,12 +49,7 @@ impl Refused {
             Target::Absent | Target::Unclear => String::new(),
         };
         let key = why.key();
-        let rule = match why {
-            Refusal::MethodBlocked(pattern) | Refusal::ToolBlocked(pattern) => {
-                format!("[[client]] {client}: {key} has {pattern}")
-            }
-            _ => format!("[[client]] {client}: {key}"),
-        };
+        let rule = rule_of(client, why);
         let what = match why {
             Refusal::MethodBlocked(pattern) => {
                 format!("the method {method} is blocked for this client ({key} of [[client]] {client} has {pattern})")
@@ -201,6 +196,17 @@ impl Refused {
             reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         reply
+    }
+}
+
+/// The rule of a client that refuses a message, as the audit trail names it.
+pub(super) fn rule_of(client: &ClientName, why: &Refusal) -> String {
+    let key = why.key();
+    match why {
+        Refusal::MethodBlocked(pattern) | Refusal::ToolBlocked(pattern) => {
+            format!("[[client]] {client}: {key} has {pattern}")
+        }
+        _ => format!("[[client]] {client}: {key}"),
     }
 }
 
