@@ -38,8 +38,8 @@ impl Host {
         fs::write(directory.path().join("token"), "a-token").unwrap();
         configure(&directory, &server, tls, rules);
         let mut daemon = Program::start(command(&directory, &["serve"]));
-        let mut address = || daemon.line("Listen: ").replace("Listen: ", "").replace(" (TLS)", "").parse().unwrap();
-        let (plain, tls) = (address(), address());
+        let mut address = |of: &str| daemon.line(of).replace("Listen: ", "").replace(" (TLS)", "").parse().unwrap();
+        let (plain, tls) = (address("Listen: "), address(" (TLS)"));
         Self { authority, clients, directory, server, daemon, plain, tls }
     }
 
@@ -91,6 +91,8 @@ pub(crate) fn configure(directory: &TempDir, server: &Server, tls: &str, rules: 
 state_dir = "{{place}}/state"
 [listen]
 port = 0
+unix = ["{{place}}/clients.sock"]
+unix_mode = "0666"
 [control]
 socket = "{{place}}/control.sock"
 [log]

@@ -108,6 +108,36 @@ async fn long_bodies_pass_whole_both_ways_and_at_once() {
     assert!(status == StatusCode::OK && answer.contains(&"x".repeat(3 << 20)));
 }
 
+/// Some clients (curl 7.88) miss an answer that ends the stream while they still send.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_2_a_refusal_comes_after_a_short_body_and_before_a_long_one() {
+    let host = Host::start("", "").await;
+    let begins = Begins { alpn: &["h2"], ..host.begins() };
+    let (mut client, connection) = h2::client::handshake(begins.connect(host.tls).await.unwrap()).await.unwrap();
+    let driving = tokio::spawn(connection);
+    let foreign = |length: usize| {
+        let request = Request::post("https://evil.example/mcp").header("content-length", length);
+        request.body(()).unwrap()
+    };
+    let (response, mut upload) = client.send_request(foreign(PING.len()), false).unwrap();
+    let mut response = Box::pin(response);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut response).await;
+    assert!(early.is_err(), "answered before the body came: {early:?}");
+    upload.send_data(Bytes::from(PING), true).unwrap();
+    let (head, mut body) = tokio::time::timeout(PATIENCE, response).await.unwrap().unwrap().into_parts();
+    assert_eq!(head.status, StatusCode::FORBIDDEN);
+    let mut text = Vec::new();
+    while let Some(bytes) = body.data().await {
+        text.extend_from_slice(&bytes.expect("the stream is not reset"));
+    }
+    assert!(String::from_utf8_lossy(&text).contains("listen.allowed_hosts"));
+    let (response, _upload) = client.send_request(foreign(1 << 30), false).unwrap();
+    assert_eq!(tokio::time::timeout(PATIENCE, response).await.unwrap().unwrap().status(), StatusCode::FORBIDDEN);
+    drop(client);
+    driving.abort();
+    assert_eq!(host.reached(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_holds_back_its_own_stream_alone() {
     let host = Host::start("", "").await;
