@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::notify::{Word, tell};
-use crate::daemon::{Daemon, Purpose, notify, watchdog};
+use crate::daemon::{Daemon, Purpose, certificate, notify, watchdog};
 
 /// How long the end may take beyond the drain timeout: a renewal under way, and what is left to write.
 const LAST_STEPS: Duration = Duration::from_secs(10);
@@ -57,6 +57,8 @@ impl Daemon {
         if self.purpose == Purpose::Serve {
             let status = self.headline.now();
             tell(vec![Word::Ready, Word::Status(status.clone())]).await;
+            let (health, clock) = (self.headline.health.clone(), self.headline.clock.clone());
+            companions.spawn(certificate::watch(self.acceptor, health, clock));
             companions.spawn(notify::keep_status(self.headline, status));
             companions.spawn(self.registrar.run());
             companions.spawn(self.incident.watch());

@@ -4,6 +4,7 @@
 
 pub mod callback;
 pub mod caller;
+pub mod certificate;
 pub mod client;
 pub mod language;
 pub mod peer;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::model::certificate::Fingerprint;
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
 use crate::model::time::{Clock, Mono};
@@ -24,7 +25,7 @@ use crate::observe::usage::{Counted, Usage};
 /// Headers by which upstreams name a request, the first one that is there counts.
 const REQUEST_IDS: [&str; 2] = ["x-acs-request-id", "x-request-id"];
 /// How many calls of a batch are kept.
-const MOST_CALLS: usize = 32;
+pub const MOST_CALLS: usize = 32;
 /// How many names of arguments are kept of a call.
 const MOST_ARGUMENTS: usize = 32;
 
@@ -136,6 +137,11 @@ impl Record {
         });
     }
 
+    /// The caller has shown this certificate, and it is good.
+    pub fn certificate(&mut self, fingerprint: Fingerprint) {
+        self.note(|request| request.caller.certificate = Some(fingerprint));
+    }
+
     /// A rule of that kind refuses the request: named by its key in the configuration, `[[client]] dify: blocked_tools
     /// has x`. The first one counts.
     pub fn refused(&mut self, kind: RuleKind, rule: impl Into<Cow<'static, str>>) {
@@ -175,11 +181,28 @@ impl Record {
         });
     }
 
-    /// A rule refuses the call that was recorded last; with it the record is one of a refusal.
-    pub fn call_refused(&mut self, kind: RuleKind, rule: impl Into<Cow<'static, str>>) {
+    /// The same of a call that a rule refuses; with it the record is one of a refusal. Where there is no room, it takes
+    /// that of one that is not refused.
+    pub fn call_refused(
+        &mut self,
+        kind: RuleKind,
+        method: &str,
+        name: Option<&str>,
+        rule: impl Into<Cow<'static, str>>,
+    ) {
         let rule: Cow<'static, str> = rule.into();
         self.note(|request| {
-            if let Some(call) = request.calls.last_mut().filter(|_| request.more_calls == 0) {
+            if request.calls.len() >= MOST_CALLS
+                && let Some(allowed) = request.calls.iter().rposition(|call| call.rule.is_none())
+            {
+                request.calls.remove(allowed);
+                request.more_calls += 1;
+            }
+        });
+        let before = self.request.as_ref().map_or(0, |request| request.calls.len());
+        self.called(method, name);
+        self.note(|request| {
+            if let Some(call) = request.calls.get_mut(before) {
                 call.rule = Some(shown(&rule, &[]).into());
             }
         });

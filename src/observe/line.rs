@@ -33,6 +33,7 @@ pub(super) fn log(request: &Request, remark: &str, duration: Duration) {
         client_name = caller.name.as_ref().map(ClientName::as_str),
         client_uid = caller.uid,
         client_unit = caller.unit,
+        client_certificate = caller.certificate.map(tracing::field::display),
         verdict = request.verdict.as_str(),
         rule = request.rule.as_deref(),
         status = request.status,

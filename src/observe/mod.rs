@@ -15,4 +15,5 @@ pub mod recent;
 pub mod text;
 pub mod trace;
 pub mod traffic;
+pub mod unheard;
 pub mod usage;

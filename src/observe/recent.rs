@@ -310,9 +310,8 @@ mod tests {
         record.upstream(&traffic.usage("alibaba"));
         record.server("ecs", "B1");
         record.called("tools/list", None);
-        record.called("tools/call", Some("delete"));
+        record.call_refused(RuleKind::Tools, "tools/call", Some("delete"), "blocked_tools has delete");
         record.argument_names(["region"]);
-        record.call_refused(RuleKind::Tools, "blocked_tools has delete");
         record.status(StatusCode::FORBIDDEN);
         record.sent(12);
         record.complete();

@@ -95,6 +95,10 @@ fn connections(page: &mut Page, context: &Context) {
     counted.iter().for_each(|(listener, (open, _))| samples.sample(&[listener], open));
     let mut samples = page.family(&families::CLIENT_CONNECTIONS_ACCEPTED);
     counted.iter().for_each(|(listener, (_, accepted))| samples.sample(&[listener], accepted));
+    let mut samples = page.family(&families::UNREAD);
+    for (why, count) in context.traffic.unread_connections() {
+        samples.sample(&[why.as_str()], count);
+    }
     let tallies = context.server.as_ref().map(|server| server.tallies()).unwrap_or_default();
     let read = tallies.iter().flat_map(|(name, tally)| tally.read().map(|reading| (name.as_str(), reading)));
     let read: Vec<_> = read.collect();
