@@ -13,6 +13,8 @@ pub(crate) struct Raw {
     pub(crate) state_dir: Option<String>,
     pub(crate) listen: Listen,
     #[serde(default)]
+    pub(crate) tls: Tls,
+    #[serde(default)]
     pub(crate) control: Control,
     #[serde(default)]
     pub(crate) metrics: Metrics,
@@ -44,6 +46,19 @@ pub(crate) struct Listen {
     pub(crate) allowed_hosts: Vec<String>,
     #[serde(default)]
     pub(crate) allowed_origins: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    #[serde(default)]
+    pub(crate) listen: Vec<String>,
+    pub(crate) certificate_file: Option<String>,
+    pub(crate) key_file: Option<String>,
+    pub(crate) client_ca_file: Option<String>,
+    #[serde(default)]
+    pub(crate) require_client_certificate: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -176,6 +191,7 @@ pub(crate) struct Client {
     pub(crate) groups: Option<Vec<String>>,
     pub(crate) units: Option<Vec<String>>,
     pub(crate) addresses: Option<Vec<String>>,
+    pub(crate) certificates: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) key: bool,
     #[serde(default)]

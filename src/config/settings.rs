@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use crate::alibaba::settings::{AccessTokenSettings, Settings as AlibabaSettings};
 use crate::auth::settings::TokenSource;
-use crate::net::settings::Settings as NetSettings;
+use crate::net::settings::{Settings as NetSettings, TlsSettings};
 use crate::observe::log::Settings as LogSettings;
 use crate::proxy::settings::{Settings as ProxySettings, UpstreamSettings};
 
@@ -16,6 +16,8 @@ use crate::proxy::settings::{Settings as ProxySettings, UpstreamSettings};
 pub struct Settings {
     /// Where to listen when systemd passes no socket.
     pub listen: Listen,
+    /// Where and how to listen for clients that begin with TLS; `None`: nowhere.
+    pub tls: Option<Tls>,
     /// Where status, login and logout are asked for.
     pub control: Control,
     /// Whether a login may open a browser.
@@ -47,6 +49,15 @@ pub struct Listen {
     pub unix: Vec<PathBuf>,
     /// The mode of their files.
     pub unix_mode: u32,
+}
+
+/// Where and how to listen for clients that begin with TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Where, when systemd passes no sockets.
+    pub listen: Vec<SocketAddr>,
+    /// What is shown and asked for there.
+    pub identity: TlsSettings,
 }
 
 /// The control socket.

@@ -2,8 +2,10 @@
 //!
 //! [`Daemon::start`] binds and wires, and touches no network; [`Daemon::run`] serves until it is told to stop.
 
+mod beside;
 pub mod catalogue;
 mod catalogue_copy;
+mod certificate;
 pub mod confine;
 pub mod control;
 pub mod custody;
@@ -28,6 +30,7 @@ pub mod report;
 mod run;
 pub mod sign_in;
 pub mod signals;
+mod telemetry;
 mod unix_socket;
 mod watchdog;
 mod wire;
@@ -39,7 +42,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use url::Host;
 
 use self::catalogue::Catalogue;
@@ -48,7 +50,7 @@ pub use self::listener::BindError;
 use crate::auth::flow::Desk;
 use crate::auth::keeper::Keeper;
 use crate::config::settings::{Listen, Settings};
-use crate::daemon::control::{Control, Shelf, Waiting};
+use crate::daemon::control::Control;
 use crate::daemon::custody::{GivenKeyError, Kept};
 use crate::daemon::headline::Headline;
 use crate::daemon::incident::Incident;
@@ -58,10 +60,12 @@ use crate::daemon::metrics::Metrics;
 use crate::daemon::registrar::Registrar;
 use crate::daemon::reload::{Reload, Source};
 use crate::daemon::sign_in::SignIn;
+use crate::daemon::telemetry::Telemetry;
 use crate::daemon::wire::Wiring;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::net::api_client::ApiClient;
+use crate::net::identity::{Acceptor, IdentityError};
 use crate::net::listener::{Address, Listener};
 use crate::net::owner::Finder;
 use crate::net::tls::TlsError;
@@ -101,6 +105,15 @@ pub enum StartError {
     /// The key for saved logins cannot be used.
     #[error(transparent)]
     Key(#[from] GivenKeyError),
+    /// The listener with TLS has nothing to show.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A socket for TLS was passed, and nothing says what to show there.
+    #[error(
+        "the service manager passes a socket for TLS, and the configuration has no certificate for it. Set \
+         tls.certificate_file and tls.key_file, or stop the socket unit with FileDescriptorName=tls"
+    )]
+    NoIdentity,
     /// The system gave no thread for the audit trail.
     #[error("the audit trail cannot begin: {0}")]
     Audit(#[source] io::Error),
@@ -121,6 +134,7 @@ pub struct Daemon {
     metrics: Option<Metrics>,
     /// What the sockets beside the port know, once one of them is open.
     context: Option<Arc<control::Context>>,
+    telemetry: Option<Telemetry>,
     audit: Option<Audit>,
     incident: Incident,
     kept: Vec<Kept>,
@@ -137,6 +151,7 @@ pub struct Daemon {
     reload: Option<Reload>,
     finder: Finder,
     registrar: Registrar,
+    acceptor: Option<Acceptor>,
 }
 
 impl Daemon {
@@ -164,13 +179,33 @@ impl Daemon {
         clock: Clock,
         purpose: Purpose,
     ) -> Result<Self, StartError> {
-        let Inherited { proxy: passed, diag, .. } = inherited;
+        let Inherited { proxy: passed, tls: passed_for_tls, diag, .. } = inherited;
         let at = reached_at(&passed, &settings.listen);
         let kept = custody::kept(settings, custody::key(settings, &environment)?);
         kept.iter().for_each(|kept| kept.store.encrypt_what_is_plain());
+        let acceptor = match purpose {
+            Purpose::Serve if !passed.is_empty() || !passed_for_tls.is_empty() => {
+                certificate::acceptor(settings.tls.as_ref(), !passed_for_tls.is_empty())?
+            }
+            Purpose::Serve => {
+                let needed = settings.tls.as_ref().is_some_and(|tls| !tls.listen.is_empty());
+                certificate::acceptor(settings.tls.as_ref(), needed)?
+            }
+            Purpose::SignInOnly => None,
+        };
         let (listeners, not_listening) = match purpose {
-            Purpose::Serve if !passed.is_empty() => (listener::adopt(passed).map_err(StartError::Adopt)?, None),
-            Purpose::Serve => (listener::bind_all(&settings.listen).await?, None),
+            Purpose::Serve if !passed.is_empty() || !passed_for_tls.is_empty() => {
+                let listeners = listener::adopt(passed).and_then(|mut listeners| {
+                    listeners.extend(listener::adopt_for_tls(passed_for_tls, acceptor.as_ref())?);
+                    Ok(listeners)
+                });
+                (listeners.map_err(StartError::Adopt)?, None)
+            }
+            Purpose::Serve => {
+                let mut listeners = listener::bind_all(&settings.listen).await?;
+                listeners.extend(listener::bind_for_tls(settings.tls.as_ref(), acceptor.as_ref())?);
+                (listeners, None)
+            }
             Purpose::SignInOnly => match listener::bind(&settings.listen).await {
                 Ok(listener) => (vec![Listener::Tcp(listener)], None),
                 Err(error) => (Vec::new(), Some(error)),
@@ -199,7 +234,9 @@ impl Daemon {
         if purpose == Purpose::Serve {
             registrar::judge(&settings.proxy.clients, &finder, &health);
         }
-        let traffic = Arc::new(Traffic::default());
+        let endpoint = settings.monitoring.traces.clone().filter(|_| purpose == Purpose::Serve);
+        let (tracer, telemetry) = endpoint.map(|endpoint| Telemetry::new(endpoint, api.clone())).unzip();
+        let traffic = Arc::new(Traffic::traced(tracer));
         traffic.routine.allow(settings.log.routine_per_second);
         let audit = settings.log.audit_file.as_ref().filter(|_| purpose == Purpose::Serve);
         let audit = audit.map(|file| Audit::begin(file, clock.clone(), health.clone()));
@@ -230,6 +267,7 @@ impl Daemon {
             control: None,
             metrics: None,
             context: None,
+            telemetry,
             audit,
             incident,
             kept,
@@ -244,56 +282,8 @@ impl Daemon {
             reload: None,
             finder,
             registrar,
+            acceptor,
         })
-    }
-
-    /// Opens the control socket: those that the service manager passed, else that of the settings. Without any the
-    /// daemon serves all the same, so what is in the way is logged, and no more.
-    pub async fn open_control(&mut self, passed: Vec<Socket>, settings: &Settings) {
-        let listeners = control::open(passed, settings.control.socket.as_deref()).await;
-        let context = self.context(settings);
-        self.control = (!listeners.is_empty()).then(|| Control::new(listeners, context));
-    }
-
-    /// Opens the socket for metrics: those that the service manager passed, else that of the settings, if any. What is in
-    /// the way is a condition.
-    pub fn open_metrics(&mut self, passed: Vec<Socket>, settings: &Settings) {
-        let listeners = metrics::open(passed, settings.monitoring.metrics, &self.headline.health);
-        for address in listeners.iter().filter_map(|listener| listener.address().ok()) {
-            tracing::info!("metrics at {address}");
-        }
-        let context = self.context(settings);
-        self.metrics = (!listeners.is_empty()).then(|| Metrics::new(listeners, context));
-    }
-
-    fn context(&mut self, settings: &Settings) -> Arc<control::Context> {
-        if let Some(context) = &self.context {
-            return context.clone();
-        }
-        let Headline { health, traffic, clock } = self.headline.clone();
-        let context = control::Context {
-            started: clock.now(),
-            health,
-            traffic,
-            clock,
-            listening: self.listening.clone(),
-            reached_at: self.address().map(|address| listener::from_here(address).to_string()),
-            server: self.server.as_ref().map(Server::reloader),
-            shelves: self.shelves(),
-            state_dir: settings.state_dir.clone(),
-            upstreams: settings.upstreams.clone(),
-            kept: self.kept.clone(),
-            sign_ins: self.sign_ins.clone(),
-            credentials: self.catalogues.iter().map(Catalogue::whose).collect(),
-            api: self.api.clone(),
-            waiting: Waiting::default(),
-            finder: self.finder.clone(),
-            registrar: self.registrar.clone(),
-            audit: self.audit.clone(),
-            incident: self.incident.clone(),
-            stop: CancellationToken::new(),
-        };
-        self.context.insert(Arc::new(context)).clone()
     }
 
     /// Lets the configuration be read anew while the daemon runs.
@@ -302,16 +292,9 @@ impl Daemon {
         let (mounted, api, headline) = (self.mounted.clone(), self.api.clone(), self.headline.clone());
         let audit = self.audit.clone();
         let (in_force, listings) = (source.loaded.clone(), self.catalogues.iter().map(Catalogue::asked).collect());
-        let finder = self.finder.clone();
-        self.reload = Some(Reload { source, in_force, server, mounted, listings, api, audit, headline, finder });
-    }
-
-    fn shelves(&self) -> Vec<Shelf> {
-        let shelf = |(upstream, listing): &(UpstreamName, watch::Receiver<Listing>)| {
-            let mounted = self.mounted.iter().find(|mounted| mounted.settings.name == *upstream)?;
-            Some(Shelf { upstream: upstream.clone(), servers: mounted.catalogue.clone(), listing: listing.clone() })
-        };
-        self.listings.iter().filter_map(shelf).collect()
+        let (finder, acceptor) = (self.finder.clone(), self.acceptor.clone());
+        self.reload =
+            Some(Reload { source, in_force, server, mounted, listings, api, audit, headline, finder, acceptor });
     }
 
     /// Where it listens; nowhere for a sign-in whose port is in use.
@@ -364,7 +347,8 @@ fn reached_at(passed: &[Socket], settings: &Listen) -> Listen {
 fn first_tcp(listening: &[Address]) -> Option<SocketAddr> {
     listening.iter().find_map(|address| match address {
         Address::Tcp(address) => Some(*address),
-        Address::Unix(_) => None,
+        // No browser is led there: what a sign-in comes back to is known to the cloud without TLS.
+        Address::Tls(_) | Address::Unix(_) => None,
     })
 }
 

@@ -79,7 +79,7 @@ async fn next(listeners: &[Listener]) -> io::Result<Visit> {
         for listener in listeners {
             if let Poll::Ready(accepted) = listener.poll_accept(context) {
                 let at = listener.address().ok();
-                return Poll::Ready(accepted.map(|(stream, peer)| Visit { stream, peer, at }));
+                return Poll::Ready(accepted.map(|(arrival, peer)| Visit { stream: arrival.as_it_comes(), peer, at }));
             }
         }
         Poll::Pending

@@ -7,22 +7,25 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::model::certificate::Fingerprint;
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
 use crate::model::time::{Clock, Mono};
+use crate::model::trace::TraceId;
 use crate::observe::audit::Audit;
 use crate::observe::audit::event::{Call, Caller, Event, Request, Server, Verdict};
 use crate::observe::kinds::{Breaker, Failure, RuleKind};
 use crate::observe::line::{Called, log};
 use crate::observe::recent::Entry;
 use crate::observe::text::shown;
+use crate::observe::trace::{Place, Span};
 use crate::observe::traffic::{RequestId, Traffic};
 use crate::observe::usage::{Counted, Usage};
 
 /// Headers by which upstreams name a request, the first one that is there counts.
 const REQUEST_IDS: [&str; 2] = ["x-acs-request-id", "x-request-id"];
 /// How many calls of a batch are kept.
-const MOST_CALLS: usize = 32;
+pub const MOST_CALLS: usize = 32;
 /// How many names of arguments are kept of a call.
 const MOST_ARGUMENTS: usize = 32;
 
@@ -52,6 +55,10 @@ pub struct Record {
     usage: Option<Arc<Usage>>,
     /// What kind of rule refused it.
     refused: Option<RuleKind>,
+    /// Why its upstream gave no answer.
+    failure: Option<Failure>,
+    /// Our span in its trace.
+    span: Option<Place>,
     /// The answer is an event stream.
     stream: bool,
     /// The answer has no end of its own: it goes on until the client leaves.
@@ -87,6 +94,7 @@ impl Record {
             upstream: None,
             server: None,
             upstream_request_id: None,
+            trace_id: None,
             verdict: Verdict::Allowed,
             rule: None,
             status: None,
@@ -103,6 +111,8 @@ impl Record {
             bytes: 0,
             usage: None,
             refused: None,
+            failure: None,
+            span: None,
             stream: false,
             endless: false,
             ending: Ending::ClientGone,
@@ -125,6 +135,11 @@ impl Record {
             request.caller.uid = uid.or(request.caller.uid);
             request.caller.unit = unit.map(|unit| shown(unit, &[]));
         });
+    }
+
+    /// The caller has shown this certificate, and it is good.
+    pub fn certificate(&mut self, fingerprint: Fingerprint) {
+        self.note(|request| request.caller.certificate = Some(fingerprint));
     }
 
     /// A rule of that kind refuses the request: named by its key in the configuration, `[[client]] dify: blocked_tools
@@ -166,11 +181,28 @@ impl Record {
         });
     }
 
-    /// A rule refuses the call that was recorded last; with it the record is one of a refusal.
-    pub fn call_refused(&mut self, kind: RuleKind, rule: impl Into<Cow<'static, str>>) {
+    /// The same of a call that a rule refuses; with it the record is one of a refusal. Where there is no room, it takes
+    /// that of one that is not refused.
+    pub fn call_refused(
+        &mut self,
+        kind: RuleKind,
+        method: &str,
+        name: Option<&str>,
+        rule: impl Into<Cow<'static, str>>,
+    ) {
         let rule: Cow<'static, str> = rule.into();
         self.note(|request| {
-            if let Some(call) = request.calls.last_mut().filter(|_| request.more_calls == 0) {
+            if request.calls.len() >= MOST_CALLS
+                && let Some(allowed) = request.calls.iter().rposition(|call| call.rule.is_none())
+            {
+                request.calls.remove(allowed);
+                request.more_calls += 1;
+            }
+        });
+        let before = self.request.as_ref().map_or(0, |request| request.calls.len());
+        self.called(method, name);
+        self.note(|request| {
+            if let Some(call) = request.calls.get_mut(before) {
                 call.rule = Some(shown(&rule, &[]).into());
             }
         });
@@ -185,7 +217,19 @@ impl Record {
 
     /// The upstream gives no answer.
     pub fn failed(&mut self, why: Failure) {
+        self.failure = Some(why);
         self.usage().failed(why);
+    }
+
+    /// The trace that it belongs to.
+    pub fn trace(&mut self, trace: TraceId) {
+        self.note(|request| request.trace_id = Some(trace));
+    }
+
+    /// A span of it is recorded.
+    pub fn span(&mut self, place: Place) {
+        self.trace(place.own.trace);
+        self.span = Some(place);
     }
 
     /// The answer is an event stream.
@@ -266,6 +310,9 @@ impl Drop for Record {
         self.count(&request, duration);
         if self.has_line(&request, complete && good, now.mono, duration) {
             log(&request, self.ending.remark(), duration);
+        }
+        if let Some((place, tracer)) = self.span.zip(self.traffic.tracer()) {
+            tracer.record(Span::of(&request, place, self.failure, complete));
         }
         self.traffic.note(Entry::of(&mut request, now.wall, self.audit.is_some()));
         if let Some(audit) = &self.audit {

@@ -92,6 +92,8 @@ set! {
     Entry {
         /// TCP.
         Tcp = "tcp",
+        /// TCP with TLS.
+        Tls = "tls",
         /// A Unix socket.
         Unix = "unix",
     }

@@ -10,7 +10,7 @@ use crate::observe::audit::event::{Call, Request};
 /// The target of these lines, for `log.level` and for those who write them.
 pub(super) const TARGET: &str = "mcp_proxy::access";
 /// The fields that the message does not repeat.
-pub(super) const IN_NO_MESSAGE: [&str; 2] = ["request_id", "upstream_request_id"];
+pub(super) const IN_NO_MESSAGE: [&str; 3] = ["request_id", "upstream_request_id", "trace_id"];
 
 /// The line of the log. The journal's field names are these in upper case.
 pub(super) fn log(request: &Request, remark: &str, duration: Duration) {
@@ -28,10 +28,12 @@ pub(super) fn log(request: &Request, remark: &str, duration: Duration) {
         server = request.server.as_ref().map(|server| server.name.as_str()),
         server_id = request.server.as_ref().map(|server| server.id.as_str()),
         upstream_request_id = request.upstream_request_id,
+        trace_id = request.trace_id.map(tracing::field::display),
         client = request.peer.map(|peer| tracing::field::display(Origin(peer))),
         client_name = caller.name.as_ref().map(ClientName::as_str),
         client_uid = caller.uid,
         client_unit = caller.unit,
+        client_certificate = caller.certificate.map(tracing::field::display),
         verdict = request.verdict.as_str(),
         rule = request.rule.as_deref(),
         status = request.status,

@@ -14,5 +14,7 @@ mod queue;
 pub mod recent;
 pub mod routine;
 pub mod text;
+pub mod trace;
 pub mod traffic;
+pub mod unheard;
 pub mod usage;

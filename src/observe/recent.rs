@@ -310,9 +310,8 @@ mod tests {
         record.upstream(&traffic.usage("alibaba"));
         record.server("ecs", "B1");
         record.called("tools/list", None);
-        record.called("tools/call", Some("delete"));
+        record.call_refused(RuleKind::Tools, "tools/call", Some("delete"), "blocked_tools has delete");
         record.argument_names(["region"]);
-        record.call_refused(RuleKind::Tools, "blocked_tools has delete");
         record.status(StatusCode::FORBIDDEN);
         record.sent(12);
         record.complete();
@@ -336,7 +335,7 @@ mod tests {
             bytes: 12,
             ending: "complete",
         };
-        assert_eq!(traffic.recent(), [expected.clone()]);
+        assert_eq!(traffic.recent(), std::slice::from_ref(&expected));
         let used = ClientUse { client: "dify".to_owned(), requests: 1, refused: 1, last: expected };
         assert_eq!(traffic.clients(), [used]);
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::observe::kinds::{Entry as Entrance, RuleKind};
 use crate::observe::recent::{ClientUse, Ended, Entry, Recent};
 use crate::observe::routine::Routine;
+use crate::observe::trace::Tracer;
 use crate::observe::usage::{NONE, Usage};
 
 /// How much was done since the start. Plain counters: reading them never stops the traffic.
@@ -26,6 +27,10 @@ pub struct Traffic {
     pub(super) recent: Recent,
     /// Which requests have lines in the log.
     pub routine: Routine,
+    /// Takes the spans of requests, if they are wanted.
+    tracer: Option<Tracer>,
+    /// Connections on which no request could be read, in the order of [`Unread::ALL`].
+    unread: [AtomicU64; Unread::ALL.len()],
     /// Tells the requests of this run from those of another.
     run: u32,
 }
@@ -58,6 +63,8 @@ impl Default for Traffic {
             usages: Mutex::default(),
             recent: Recent::default(),
             routine: Routine::default(),
+            tracer: None,
+            unread: Default::default(),
             run,
         }
     }
@@ -76,6 +83,48 @@ pub struct Counts {
     pub active: u64,
 }
 
+/// Why no request could be read on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// What came is no request: answered 400, or an error of HTTP/2.
+    Malformed,
+    /// Its head is too long: answered 431 or 414.
+    TooLong,
+    /// Its head was not complete in time: answered 408.
+    TooLate,
+    /// It came without TLS where TLS is spoken: answered 400.
+    NotTls,
+    /// The handshake of TLS failed, or was not complete in time.
+    Handshake,
+}
+
+impl Unread {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Malformed, Self::TooLong, Self::TooLate, Self::NotTls, Self::Handshake];
+
+    /// What programs call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::TooLong => "too-long",
+            Self::TooLate => "too-late",
+            Self::NotTls => "not-tls",
+            Self::Handshake => "tls-handshake",
+        }
+    }
+
+    /// What a person reads.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Malformed => "what came is no request of HTTP",
+            Self::TooLong => "its head is too long",
+            Self::TooLate => "its head did not come in time (limits.header_timeout)",
+            Self::NotTls => "it came without TLS to an address of tls.listen",
+            Self::Handshake => "the TLS handshake failed",
+        }
+    }
+}
+
 /// Names one request in the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestId {
@@ -90,6 +139,16 @@ impl fmt::Display for RequestId {
 }
 
 impl Traffic {
+    /// Counters at zero, and who takes the spans of requests.
+    pub fn traced(tracer: Option<Tracer>) -> Self {
+        Self { tracer, ..Self::default() }
+    }
+
+    /// Who takes the spans of requests, if they are wanted.
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_ref()
+    }
+
     /// A request begins. Answers an id for it that no other request has, of this run or another.
     pub fn begin(&self) -> RequestId {
         RequestId { run: self.run, number: self.started.fetch_add(1, Ordering::Relaxed) + 1 }
@@ -101,11 +160,24 @@ impl Traffic {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// No request could be read on a connection.
+    pub fn unread(&self, why: Unread) {
+        if let Some(counter) = Unread::ALL.iter().position(|known| *known == why).and_then(|at| self.unread.get(at)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// A rule refused a request.
     pub(super) fn refused(&self, by: RuleKind) {
         if let Some(counter) = self.refusals.get(by as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many connections were without a request that could be read, by reason.
+    pub fn unread_connections(&self) -> [(Unread, u64); Unread::ALL.len()] {
+        let mut counters = self.unread.iter();
+        Unread::ALL.map(|why| (why, counters.next().map_or(0, |counter| counter.load(Ordering::Relaxed))))
     }
 
     /// How many requests rules of that kind refused.

@@ -84,10 +84,11 @@ pub(super) async fn admit(
         Presented::Unclear => return Err(wrong(context, caller)),
     };
     let name: Option<&ClientName> = key.map(|key| &key.client);
-    let facts = client::Caller { key: name, ..caller.facts() };
+    let wall = context.clock.now().wall;
+    let facts = client::Caller { key: name, certificate: caller.certificate(wall), ..caller.facts() };
     let client = clients.admit(facts, register.owners()).map_err(Refused::Stranger)?.cloned();
     if let Some(key) = key {
-        key.used(context.clock.now().wall);
+        key.used(wall);
     }
     Ok(client)
 }

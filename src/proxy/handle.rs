@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use crate::net::pool;
 use crate::observe::access::Record;
 use crate::observe::kinds::RuleKind;
+use crate::policy::client::Client;
 use crate::policy::grant::Grant;
 use crate::proxy::admit;
 use crate::proxy::body::AnswerBody;
@@ -23,7 +24,7 @@ use crate::proxy::connection::Exchange;
 use crate::proxy::context::{Context, Snapshot};
 use crate::proxy::endpoint::{self, Opened, Verdict};
 use crate::proxy::error::Trouble;
-use crate::proxy::intake::Intake;
+use crate::proxy::intake::{self, Intake};
 use crate::proxy::permit::{self, Bench, BodyLimit, Permit, permit};
 use crate::proxy::refusal::Refused;
 use crate::proxy::relay::{self, Relay};
@@ -34,7 +35,7 @@ use crate::proxy::told::Told;
 use crate::proxy::tools::Cutter;
 use crate::proxy::upstream::{Redirected, Upstream};
 use crate::proxy::wait::Wait;
-use crate::proxy::{cors, guard, headers, local, reply, tools};
+use crate::proxy::{cors, guard, headers, local, reply, tools, trace};
 
 /// The longest path with its query, in bytes. RFC 9110 §4.1 asks for at least 8,000.
 const LONGEST_TARGET: usize = 32 * 1024;
@@ -58,52 +59,18 @@ pub(super) async fn handle(
         head.method.clone(),
         head.uri.path(),
     );
-    let admitted = match now.doors.admit(caller.entrance, &head) {
-        Ok(admitted) => admitted,
-        Err(why) => {
-            record.refused(why.kind(), why.rule());
-            return authored(reply::not_admitted(&why), None, &head.method, record);
-        }
-    };
-    let origin = admitted.origin.as_ref();
-    if target_length(&head) > LONGEST_TARGET {
-        record.refused(RuleKind::Size, "longest path and query");
-        return authored(reply::target_too_long(LONGEST_TARGET), origin, &head.method, record);
-    }
-    if admit::is_preflight(&head.method, &head.headers) {
-        return preflight(&head.headers, origin, record);
-    }
-    let admitted = guard::admit(&context, &now, &caller, &head.headers).await;
-    caller.tell(&mut record);
-    let client = match admitted {
-        Ok(client) => client,
-        Err(refused) => {
-            record.refused(refused.kind(), refused.rule());
-            return authored(guard::refuse(&refused, &head, &context).await, origin, &head.method, record);
-        }
-    };
-    if let Some(client) = &client {
-        record.client(&client.name);
-    }
+    trace::take_up(context.traffic.tracer(), &mut head.headers, &mut record);
+    let Destined { origin, client, upstream, mut record } =
+        match destined(&context, &now, &caller, &mut head, record).await {
+            Ok(destined) => destined,
+            Err(response) => {
+                intake::use_up(&head, body).await;
+                return response;
+            }
+        };
+    let origin = origin.as_ref();
     let everything = Grant::default();
     let grant = client.as_ref().map_or(&everything, |client| &client.grant);
-    let upstream = match route(&head.method, head.uri.path(), grant, &now.mounts) {
-        Decision::Forward(upstream) => upstream,
-        Decision::ForwardTo(upstream, target) => {
-            head.uri = target.into();
-            upstream
-        }
-        Decision::Local(which) => {
-            return authored(local::answer(which, &head, &context).await, origin, &head.method, record);
-        }
-        Decision::Refuse(barred) => {
-            let name = client.as_ref().map(|client| &client.name);
-            record.refused(RuleKind::Servers, barred.rule(name));
-            return authored(reply::barred(&barred, name), origin, &head.method, record);
-        }
-        Decision::Gone => return authored(reply::gone(), origin, &head.method, record),
-        Decision::NoUpstream => return authored(reply::no_upstream(), origin, &head.method, record),
-    };
     let limit = BodyLimit::of(now.settings.request_body_limit, client.as_deref());
     let intake = Intake::new(body, exchange.upload(), limit.bytes, upstream.counters.usage.clone());
     let kept = Kept::new(intake, now.settings.replay_limit);
@@ -120,7 +87,7 @@ pub(super) async fn handle(
                 upstream: &upstream,
                 patience: now.settings.header_timeout,
             };
-            match permit(&bench, client, &mut head, &kept).await {
+            match permit(&bench, client, &mut head, &kept, &mut record).await {
                 Ok(permit) => permit,
                 Err(turned) => {
                     let arguments = grant.log_argument_names;
@@ -137,6 +104,72 @@ pub(super) async fn handle(
     };
     let asking = Asking { head: &head, origin, exchange, grant, limit, permit };
     forward(&context, &now, &upstream, asking, &kept, record).await
+}
+
+/// A request that may go to an upstream.
+struct Destined {
+    /// The web page that asks.
+    origin: Option<HeaderValue>,
+    client: Option<Arc<Client>>,
+    upstream: Arc<Upstream>,
+    record: Record,
+}
+
+/// Says where a request goes, from its head alone; or answers it. The path may become another one.
+async fn destined(
+    context: &Context,
+    now: &Snapshot,
+    caller: &Caller,
+    head: &mut Parts,
+    mut record: Record,
+) -> Result<Destined, Response<AnswerBody>> {
+    let admitted = match now.doors.admit(caller.entrance, head) {
+        Ok(admitted) => admitted,
+        Err(why) => {
+            record.refused(why.kind(), why.rule());
+            return Err(authored(reply::not_admitted(&why), None, &head.method, record));
+        }
+    };
+    let origin = admitted.origin.as_ref();
+    if target_length(head) > LONGEST_TARGET {
+        record.refused(RuleKind::Size, "longest path and query");
+        return Err(authored(reply::target_too_long(LONGEST_TARGET), origin, &head.method, record));
+    }
+    if admit::is_preflight(&head.method, &head.headers) {
+        return Err(preflight(&head.headers, origin, record));
+    }
+    let guarded = guard::admit(context, now, caller, &head.headers).await;
+    caller.tell(&mut record, context.clock.now().wall);
+    let client = match guarded {
+        Ok(client) => client,
+        Err(refused) => {
+            record.refused(refused.kind(), refused.rule());
+            return Err(authored(guard::refuse(&refused, head, context).await, origin, &head.method, record));
+        }
+    };
+    if let Some(client) = &client {
+        record.client(&client.name);
+    }
+    let everything = Grant::default();
+    let grant = client.as_ref().map_or(&everything, |client| &client.grant);
+    let upstream = match route(&head.method, head.uri.path(), grant, &now.mounts) {
+        Decision::Forward(upstream) => upstream,
+        Decision::ForwardTo(upstream, target) => {
+            head.uri = target.into();
+            upstream
+        }
+        Decision::Local(which) => {
+            return Err(authored(local::answer(which, head, context).await, origin, &head.method, record));
+        }
+        Decision::Refuse(barred) => {
+            let name = client.as_ref().map(|client| &client.name);
+            record.refused(RuleKind::Servers, barred.rule(name));
+            return Err(authored(reply::barred(&barred, name), origin, &head.method, record));
+        }
+        Decision::Gone => return Err(authored(reply::gone(), origin, &head.method, record)),
+        Decision::NoUpstream => return Err(authored(reply::no_upstream(), origin, &head.method, record)),
+    };
+    Ok(Destined { origin: admitted.origin, client, upstream, record })
 }
 
 fn target_length(head: &Parts) -> usize {

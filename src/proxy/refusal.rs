@@ -56,12 +56,7 @@ impl Refused {
             Target::Absent | Target::Unclear => String::new(),
         };
         let key = why.key();
-        let rule = match why {
-            Refusal::MethodBlocked(pattern) | Refusal::ToolBlocked(pattern) => {
-                format!("[[client]] {client}: {key} has {pattern}")
-            }
-            _ => format!("[[client]] {client}: {key}"),
-        };
+        let rule = rule_of(client, why);
         let what = match why {
             Refusal::MethodBlocked(pattern) => {
                 format!("the method {method} is blocked for this client ({key} of [[client]] {client} has {pattern})")
@@ -95,11 +90,7 @@ impl Refused {
             ),
         };
         let rest = if in_batch { ". Nothing of the batch was sent" } else { "" };
-        let kind = match why {
-            Refusal::MethodBlocked(_) | Refusal::MethodNotAllowed | Refusal::MethodUnclear => RuleKind::Methods,
-            _ => RuleKind::Tools,
-        };
-        Self::new(kind, StatusCode::FORBIDDEN, Code::Refused, format!("Access denied: {what}{rest}"), rule)
+        Self::new(kind_of(why), StatusCode::FORBIDDEN, Code::Refused, format!("Access denied: {what}{rest}"), rule)
     }
 
     /// A request to which the rules cannot be applied: what is wrong with it, in words that follow "the request".
@@ -214,6 +205,25 @@ impl Refused {
             reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         reply
+    }
+}
+
+/// The rule of a client that refuses a message, as the audit trail names it.
+pub(super) fn rule_of(client: &ClientName, why: &Refusal) -> String {
+    let key = why.key();
+    match why {
+        Refusal::MethodBlocked(pattern) | Refusal::ToolBlocked(pattern) => {
+            format!("[[client]] {client}: {key} has {pattern}")
+        }
+        _ => format!("[[client]] {client}: {key}"),
+    }
+}
+
+/// What kind of rule of a client refuses a message.
+pub(super) fn kind_of(why: &Refusal) -> RuleKind {
+    match why {
+        Refusal::MethodBlocked(_) | Refusal::MethodNotAllowed | Refusal::MethodUnclear => RuleKind::Methods,
+        _ => RuleKind::Tools,
     }
 }
 

@@ -12,11 +12,12 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::callback::CallbackHandler;
+use crate::model::peer::Peer;
 use crate::model::server::McpServer;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::net;
-use crate::net::listener::{Address, Listener, Stream};
+use crate::net::listener::{Address, Arrival, Listener};
 use crate::net::owner::Finder;
 use crate::net::pool::Tally;
 use crate::net::stream_client::StreamClient;
@@ -25,6 +26,7 @@ use crate::observe::audit::Audit;
 use crate::observe::health::Health;
 use crate::observe::pulse::Beat;
 use crate::observe::traffic::Traffic;
+use crate::observe::unheard::Unheard;
 use crate::policy::client::Clients;
 use crate::policy::register::Register;
 use crate::policy::servers::ServerRules;
@@ -118,6 +120,7 @@ impl Server {
         let with_entrance = |listener: Listener| {
             let entrance = match listener.address()? {
                 Address::Tcp(address) => Entrance::Tcp(address.ip().to_canonical()),
+                Address::Tls(address) => Entrance::Tls(address.ip().to_canonical()),
                 Address::Unix(_) => Entrance::Unix,
             };
             listener.tune()?;
@@ -138,6 +141,7 @@ impl Server {
             register: parts.register,
             guesses: Guesses::default(),
             health: parts.health,
+            unheard: Unheard::new(parts.traffic.clone(), parts.audit.clone(), parts.clock.clone()),
             traffic: parts.traffic,
             quotas: Quotas::default(),
             audit: parts.audit,
@@ -160,7 +164,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken, mut beat: Beat) {
         let Self { listeners, context, .. } = self;
         let (mut connections, mut crowd, mut turn) = (JoinSet::new(), Crowd::default(), 0);
-        while let Some((stream, caller)) =
+        while let Some((arrival, caller)) =
             next(&context.gate, &listeners, &mut turn, &mut connections, &mut crowd, &mut beat, &stop).await
         {
             if !room(&context, &mut connections, &mut crowd, &mut beat, &stop).await {
@@ -171,7 +175,7 @@ impl Server {
             }
             let standing = crowd.newcomer();
             let counted = context.traffic.connected(caller.entrance.kind());
-            let serving = connection::serve(context.clone(), stream, caller, standing.clone());
+            let serving = connection::serve(context.clone(), arrival, caller, standing.clone());
             let task = connections.spawn(async move {
                 serving.await;
                 drop(counted);
@@ -207,7 +211,7 @@ async fn next(
     crowd: &mut Crowd,
     beat: &mut Beat,
     stop: &CancellationToken,
-) -> Option<(Stream, Caller)> {
+) -> Option<(Arrival, Caller)> {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return None,
@@ -335,14 +339,14 @@ fn snapshot(
 }
 
 /// They are asked in turn, so that a busy listener leaves the others their share.
-async fn accept(listeners: &[(Listener, Entrance)], turn: usize) -> io::Result<(Stream, Caller)> {
+async fn accept(listeners: &[(Listener, Entrance)], turn: usize) -> io::Result<(Arrival, Caller)> {
     poll_fn(|context| {
         for at in 0..listeners.len() {
             let (listener, entrance) = &listeners[turn.wrapping_add(at) % listeners.len()];
             if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                let called = |(stream, peer)| {
-                    let caller = Caller::of(&stream, peer, *entrance);
-                    (stream, caller)
+                let called = |(arrival, peer): (Arrival, Peer)| {
+                    let caller = Caller::of(arrival.stream(), peer, *entrance);
+                    (arrival, caller)
                 };
                 return Poll::Ready(accepted.map(called));
             }

@@ -54,6 +54,8 @@ families! {
         "Connections of clients that are open.";
     CLIENT_CONNECTIONS_ACCEPTED: Counter "mcp_proxy_client_connections_accepted_total" ["listener"]
         "Connections of clients that were accepted.";
+    UNREAD: Counter "mcp_proxy_connections_without_request_total" ["cause"]
+        "Connections of clients on which no request could be read.";
     UPSTREAM_CONNECTIONS: Gauge "mcp_proxy_upstream_connections" ["upstream", "protocol"]
         "Connections to the upstream that are open.";
     UPSTREAM_CONNECTIONS_OPENED: Counter "mcp_proxy_upstream_connections_opened_total" ["upstream", "protocol"]
@@ -76,6 +78,11 @@ families! {
         "Records of the audit trail that there was no room for.";
     LOG_LOST: Counter "mcp_proxy_log_lines_lost_total" []
         "Lines of the log that there was no room for.";
+
+    TRACES_SENT: Counter "mcp_proxy_traces_sent_total" []
+        "Traces of requests that the collector took.";
+    TRACES_LOST: Counter "mcp_proxy_traces_lost_total" []
+        "Traces of requests that there was no room for, or that the collector did not take.";
 
     PROCESS_START: Gauge "process_start_time_seconds" []
         "When the process started, in Unix time.";
@@ -123,7 +130,12 @@ pub const LABELS: &[(&str, &str)] = &[
         "`host`, `origin`, `form` (never forwarded), `size`, `key` (client keys), `caller` (`[access]`), `servers`, `methods`, \
          `tools`, `rate`, `concurrency`, `unreadable` (rules cannot be applied), `incident`.",
     ),
-    ("listener", "`tcp` or `unix`."),
+    (
+        "cause",
+        "`malformed` (no request of HTTP), `too-long` or `too-late` (its head), `not-tls` (plain where TLS is spoken), \
+         `tls-handshake`.",
+    ),
+    ("listener", "`tcp`, `tls` or `unix`."),
     ("protocol", "`http1` or `http2`."),
     ("outcome", "`renewed` or `failed`."),
     ("name", "The condition's name."),

@@ -12,6 +12,7 @@ use crate::observe::exposition::{Family, Page};
 use crate::observe::health::Standing;
 use crate::observe::kinds::{Breaker, Entry, Failure, RuleKind};
 use crate::observe::log;
+use crate::observe::trace::Tracer;
 use crate::observe::usage::Usage;
 
 /// All metrics as they are now, in the text format of Prometheus.
@@ -24,6 +25,9 @@ pub(super) fn text(context: &Context) -> String {
     let lost = context.audit.as_ref().map_or(0, |audit| audit.lost());
     page.family(&families::AUDIT_LOST).sample(&[], lost);
     page.family(&families::LOG_LOST).sample(&[], log::lost());
+    let (sent, unsent) = context.traffic.tracer().map(Tracer::counts).unwrap_or_default();
+    page.family(&families::TRACES_SENT).sample(&[], sent);
+    page.family(&families::TRACES_LOST).sample(&[], unsent);
     process::write(&mut page, context.began());
     page.into_text()
 }
@@ -91,6 +95,10 @@ fn connections(page: &mut Page, context: &Context) {
     counted.iter().for_each(|(listener, (open, _))| samples.sample(&[listener], open));
     let mut samples = page.family(&families::CLIENT_CONNECTIONS_ACCEPTED);
     counted.iter().for_each(|(listener, (_, accepted))| samples.sample(&[listener], accepted));
+    let mut samples = page.family(&families::UNREAD);
+    for (why, count) in context.traffic.unread_connections() {
+        samples.sample(&[why.as_str()], count);
+    }
     let tallies = context.server.as_ref().map(|server| server.tallies()).unwrap_or_default();
     let read = tallies.iter().flat_map(|(name, tally)| tally.read().map(|reading| (name.as_str(), reading)));
     let read: Vec<_> = read.collect();
