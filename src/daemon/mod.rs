@@ -46,7 +46,7 @@ pub use self::listener::BindError;
 use crate::auth::flow::Desk;
 use crate::auth::keeper::Keeper;
 use crate::config::settings::{Listen, Settings};
-use crate::daemon::control::{Control, Shelf, Waiting};
+use crate::daemon::control::{Control, Probe, Shelf, Waiting};
 use crate::daemon::custody::{GivenKeyError, Kept};
 use crate::daemon::headline::Headline;
 use crate::daemon::incident::Incident;
@@ -258,6 +258,7 @@ impl Daemon {
             sign_ins: self.sign_ins.clone(),
             credentials: self.catalogues.iter().map(Catalogue::whose).collect(),
             api: self.api.clone(),
+            probe: Probe::default(),
             waiting: Waiting::default(),
             finder: self.finder.clone(),
             registrar: self.registrar.clone(),
