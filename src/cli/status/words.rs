@@ -1,189 +1,209 @@
-//! The status as people read it.
+//! The status as people read it: what is wrong first, then each upstream, then who calls.
 
-use std::fmt::Write;
+use std::fmt::Display;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::auth::keeper;
-use crate::cli::status::{Daemon, Report, first_to_end};
+use crate::cli::screen::{Line, Tone, padded, wrapped};
+use crate::cli::status::{Asked, Daemon, Report, calls, upstreams};
 use crate::daemon::neighbour::{Neighbour, Reported};
-use crate::daemon::report::Status;
-use crate::daemon::report::login::{Login, State, Token};
-use crate::model::time::{Wall, in_words};
+use crate::daemon::report::Condition;
+use crate::model::language::Language;
+use crate::model::time::Wall;
+use crate::phrase::{Phrase, conditions, status as words, time};
 
-/// The whole text, without a line break at its end.
-pub(super) fn text(report: &Report) -> String {
-    let mut text = String::new();
-    for login in &report.logins {
-        of_login(&mut text, login, report.now);
-        text.push('\n');
-    }
-    text.push_str(&of_daemon(report));
-    text
+/// How wide the names of lines are, in columns.
+const NAMES: usize = 15;
+/// Names begin here.
+const INDENT: &str = "  ";
+
+/// What texts are made with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Writer {
+    pub(super) language: Language,
+    pub(super) now: Wall,
+    /// How many columns there are, if there is a limit.
+    pub(super) width: Option<usize>,
 }
 
-fn of_login(text: &mut String, login: &Login, now: Wall) {
-    let state = match login.state {
-        State::SignedIn => "signed in",
-        State::SignInNeeded => "a person has to sign in",
-        State::Unusable => "the saved login cannot be used",
-    };
-    let _ = writeln!(text, "{}: {state}", login.name);
-    let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "  {name:<15}{value}");
-    };
-    if let Some(problem) = &login.problem {
-        line("problem", problem);
-    }
-    if let Some(remedy) = &login.remedy {
-        line("what to do", remedy);
-    }
-    let can_be_read = login.access_token.present == Some(true);
-    if can_be_read {
-        line("account", login.account.as_deref().unwrap_or("not known"));
-    }
-    line("application", &login.application);
-    line("site", &login.site);
-    line("scope", &login.scope);
-    if can_be_read {
-        line("access token", &until(login.access_token, now));
-        line("refresh token", &until(login.refresh_token, now));
-    }
-    if login.renewal_cut_off {
-        line("last renewal", "was cut off; if the server had answered, the login is lost and will be refused");
-    }
-    let file = login.file.display();
-    match (login.encrypted, &login.key_id) {
-        (Some(true), Some(key_id)) => line("saved in", &format!("{file} (encrypted, key {key_id})")),
-        (Some(_), _) => line("saved in", &format!("{file} (private, not encrypted)")),
-        (None, _) => line("place", &file.to_string()),
-    }
-}
-
-fn until(token: Token, now: Wall) -> String {
-    match (token.present, token.expires_at) {
-        (Some(true), Some(end)) if end.wall() > now => format!("ends in {}", in_words(end.wall().since(now))),
-        (Some(true), Some(end)) => format!("ended {} ago", in_words(now.since(end.wall()))),
-        (Some(true), None) => "when it ends is not known".to_owned(),
-        _ => "none".to_owned(),
-    }
-}
-
-fn of_daemon(report: &Report) -> String {
+/// The whole text.
+pub(super) fn lines(report: &Report, language: Language, width: Option<usize>) -> Vec<Line> {
+    let writer = Writer { language, now: report.now, width };
+    let mut lines = Vec::new();
     match &report.daemon {
-        Daemon::Asked(path, status) => of_status(&path.display().to_string(), status, report.now),
-        Daemon::LookedFor(None, _) => "daemon: not looked for, because listen.port is 0".to_owned(),
-        Daemon::LookedFor(Some(address), Neighbour::None) => format!("daemon: nothing listens on {address}"),
-        Daemon::LookedFor(Some(address), Neighbour::Other(what)) => {
-            format!("daemon: something else listens on {address}: {what}")
+        Daemon::Asked(asked) => {
+            writer.of_asked(&mut lines, asked);
+            writer.conditions(&mut lines, &asked.status.conditions);
+            for upstream in &asked.status.upstreams {
+                let login = report.logins.iter().find(|login| login.name == upstream.name);
+                upstreams::of_upstream(&writer, &mut lines, upstream, login, asked);
+            }
+            if let Some(recent) = &asked.recent {
+                calls::lines(&writer, &mut lines, recent);
+            }
         }
-        Daemon::LookedFor(Some(address), Neighbour::Proxy(reported)) => of_health(address, reported, report.now),
-    }
-}
-
-fn of_status(control: &str, status: &Status, now: Wall) -> String {
-    let state = if status.ready { "healthy" } else { "degraded" };
-    let Status { pid, listens, uptime, requests, conditions, .. } = status;
-    let (listens, up) = (listens.join(", "), in_words(Duration::from_secs(*uptime)));
-    let mut text = format!("daemon: {listens} is {state}, up {up}, {} active", requests.active);
-    let _ = write!(text, "\n  asked          process {pid}, at {control}");
-    if let Some(upstream) = first_to_end(status) {
-        let ends = upstream.token_ends.map(|end| end.wall());
-        if let Some(end) = ends.filter(|end| upstream.serves && *end > now) {
-            let _ = write!(text, "\n  token          valid for {}", in_words(end.since(now)));
-        }
-        renewals(&mut text, upstream.last_renewal.map(|at| at.wall()), upstream.next_renewal.map(|at| at.wall()), now);
-    }
-    for upstream in &status.upstreams {
-        if let Some(source) = &upstream.api_credentials {
-            let _ = write!(text, "\n  credentials    {}: {source}", upstream.name);
+        Daemon::LookedFor(address, neighbour) => {
+            writer.of_port(&mut lines, address.as_deref(), neighbour);
+            for login in &report.logins {
+                lines.push(Line::default());
+                upstreams::of_login(&writer, &mut lines, login);
+            }
         }
     }
-    for condition in conditions {
-        let since =
-            condition.since.map_or_else(String::new, |since| format!(", for {}", in_words(now.since(since.wall()))));
-        let _ = write!(
-            text,
-            "\n  condition      {} ({}{since}): {}. {}",
-            condition.name, condition.subject, condition.reason, condition.remedy
-        );
-    }
-    text
+    lines
 }
 
-fn of_health(address: &str, reported: &Reported, now: Wall) -> String {
-    let Reported { status, token_status, token_expires_in, uptime, active_requests, .. } = reported;
-    let mut text = format!("daemon: {address} is {status}, token {token_status}");
-    if let Some(left) = token_expires_in {
-        let _ = write!(text, " for {}", in_words(*left));
-    }
-    if let Some(uptime) = uptime {
-        let _ = write!(text, ", up {}", in_words(*uptime));
-    }
-    if let Some(active) = active_requests {
-        let _ = write!(text, ", {active} active");
-    }
-    renewals(&mut text, reported.last_renewal, reported.next_renewal, now);
-    for condition in &reported.conditions {
-        let remedy = keeper::remedy(condition).unwrap_or("See the log of the daemon");
-        let _ = write!(text, "\n  condition      {condition}: {remedy}");
-    }
-    text
-}
-
-fn renewals(text: &mut String, last: Option<Wall>, next: Option<Wall>, now: Wall) {
-    if let Some(last) = last {
-        let _ = write!(text, "\n  last renewal   {} ago", in_words(now.since(last)));
-    }
-    if let Some(next) = next {
-        let _ = write!(text, "\n  next renewal   in {}", in_words(next.since(now)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::status::json;
-    use crate::daemon::report::Date;
-
-    fn now() -> Wall {
-        Wall::from_unix_seconds(1_800_000_000)
+impl Writer {
+    pub(super) fn say(&self, phrase: Phrase) -> &'static str {
+        phrase.text(self.language)
     }
 
-    #[test]
-    fn a_login_in_words() {
-        let token = |end: Wall| Token { present: Some(true), expires_at: Date::of(Some(end)), expires_in: None };
-        let login = Login {
-            state: State::SignedIn,
-            account: Some("12".to_owned()),
-            access_token: token(now().plus(Duration::from_secs(10_680))),
-            refresh_token: token(now().minus(Duration::from_secs(60))),
-            encrypted: Some(true),
-            key_id: Some("0a1b2c3d".to_owned()),
-            ..Login::of_nobody()
+    pub(super) fn fill(&self, phrase: Phrase, values: &[(&str, &dyn Display)]) -> String {
+        phrase.fill(self.language, values)
+    }
+
+    pub(super) fn length(&self, duration: Duration) -> String {
+        time::length(self.language, duration)
+    }
+
+    /// How long ago.
+    pub(super) fn ago(&self, at: Wall) -> String {
+        self.fill(words::AGO, &[("length", &self.length(self.now.since(at)))])
+    }
+
+    /// A line with a name, wrapped below itself.
+    pub(super) fn named(&self, lines: &mut Vec<Line>, name: Phrase, tone: Tone, text: &str) {
+        let width = self.width.map(|width| width.saturating_sub(INDENT.len() + NAMES).max(20));
+        for (number, part) in wrapped(text, width).iter().enumerate() {
+            let name = if number == 0 { self.say(name) } else { "" };
+            let line = Line::of(Tone::Soft, format!("{INDENT}{}", padded(name, NAMES)));
+            lines.push(line.and(tone, part));
+        }
+    }
+
+    fn of_asked(&self, lines: &mut Vec<Line>, asked: &Asked) {
+        let status = &asked.status;
+        let (state, tone) = self.health(status.ready);
+        let up = self.length(Duration::from_secs(status.uptime));
+        let values: [(&str, &dyn Display); 4] = [
+            ("where", &status.listens.join(", ")),
+            ("state", &state),
+            ("length", &up),
+            ("active", &status.requests.active),
+        ];
+        lines.push(Line::of(tone, self.fill(words::DAEMON, &values)));
+        let control = asked.control.display();
+        let process = [("pid", &status.pid as &dyn Display), ("version", &status.program), ("control", &control)];
+        self.named(lines, words::L_ASKED, Tone::Plain, &self.fill(words::PROCESS, &process));
+        let requests = [("total", &status.requests.total as &dyn Display), ("failed", &status.requests.error)];
+        self.named(lines, words::L_REQUESTS, Tone::Plain, &self.fill(words::COUNTED, &requests));
+    }
+
+    fn health(&self, is_healthy: bool) -> (&'static str, Tone) {
+        match is_healthy {
+            true => (self.say(words::HEALTHY), Tone::Good),
+            false => (self.say(words::DEGRADED), Tone::Bad),
+        }
+    }
+
+    /// What is wrong, why, and what to do. The reason is the daemon's, which speaks English; so is the remedy to those
+    /// who read English: it may say more than the catalogue knows.
+    fn conditions(&self, lines: &mut Vec<Line>, raised: &[Condition]) {
+        if raised.is_empty() {
+            return;
+        }
+        lines.push(Line::default());
+        lines.push(Line::of(Tone::Strong, self.say(words::WRONG)));
+        for condition in raised {
+            let (title, remedy) = self.condition(&condition.name, Some(&condition.remedy));
+            let mut values: Vec<(&str, &dyn Display)> =
+                vec![("name", &condition.name), ("subject", &condition.subject), ("title", &title)];
+            let lasting = condition.since.map(|since| self.length(self.now.since(since.wall())));
+            let phrase = match &lasting {
+                Some(length) => {
+                    values.push(("length", length));
+                    words::CONDITION_FOR
+                }
+                None => words::CONDITION,
+            };
+            lines.push(Line::of(Tone::Warning, format!("{INDENT}{}", self.fill(phrase, &values))));
+            self.named(lines, words::L_REASON, Tone::Plain, &condition.reason);
+            self.named(lines, words::L_TO_DO, Tone::Strong, &remedy);
+        }
+    }
+
+    /// Title and remedy of a condition. `said` is the daemon's remedy.
+    fn condition(&self, name: &str, said: Option<&str>) -> (String, String) {
+        let known = conditions::of(name);
+        let title = known.map_or_else(|| name.to_owned(), |(title, _)| self.say(title).to_owned());
+        let remedy = match (said, known, self.language) {
+            (Some(said), _, Language::English) | (Some(said), None, _) => said.to_owned(),
+            (_, Some((_, remedy)), _) => self.say(remedy).to_owned(),
+            (None, None, _) => String::new(),
         };
-        let daemon = Daemon::LookedFor(None, Neighbour::None);
-        let report = Report { now: now(), logins: vec![login], daemon, key_problem: None };
-        let expected = "alibaba: signed in\n  account        12\n  application    app\n  site           CN\n  \
-                        scope          /acs/mcp-server\n  access token   ends in 2 h 58 min\n  \
-                        refresh token  ended 1 min ago\n  \
-                        saved in       /s/logins/x.json (encrypted, key 0a1b2c3d)\n\n\
-                        daemon: not looked for, because listen.port is 0";
-        assert_eq!(text(&report), expected);
+        (title, remedy)
     }
 
-    #[test]
-    fn a_daemon_in_words() {
-        let condition = crate::daemon::report::Condition {
-            name: "login-expiring".to_owned(),
-            subject: "alibaba".to_owned(),
-            reason: "the login ends in 7 days".to_owned(),
-            remedy: "Sign in with: mcp-proxy login".to_owned(),
-            since: Date::of(Some(now().minus(Duration::from_secs(3600)))),
+    fn of_port(&self, lines: &mut Vec<Line>, address: Option<&str>, neighbour: &Neighbour) {
+        let Some(address) = address else {
+            lines.push(Line::of(Tone::Plain, self.say(words::NOT_LOOKED_FOR)));
+            return;
         };
-        let status = Status { uptime: 7200, conditions: vec![condition], ..json::of_nothing() };
-        let expected = "daemon: 127.0.0.1:8088 is healthy, up 2 h, 0 active\n  asked          process 1, at /x\n  \
-                        condition      login-expiring (alibaba, for 1 h): the login ends in 7 days. Sign in \
-                        with: mcp-proxy login";
-        assert_eq!(of_status("/x", &status, now()), expected);
+        let at: (&str, &dyn Display) = ("address", &address);
+        match neighbour {
+            Neighbour::None => {
+                lines.push(Line::of(Tone::Warning, self.fill(words::NOBODY, &[at])));
+                // Where systemd runs (sd_booted(3)), it is systemd that starts it.
+                if Path::new("/run/systemd/system").is_dir() {
+                    self.named(lines, words::L_TO_DO, Tone::Strong, self.say(words::START_SERVICE));
+                }
+                self.named(lines, words::L_TO_DO, Tone::Strong, self.say(words::START_HERE));
+            }
+            Neighbour::Other(what) => {
+                lines.push(Line::of(Tone::Warning, self.fill(words::SOMEBODY_ELSE, &[at, ("what", what)])));
+            }
+            Neighbour::Proxy(reported) => self.of_health(lines, address, reported),
+        }
+    }
+
+    fn of_health(&self, lines: &mut Vec<Line>, address: &str, reported: &Reported) {
+        let (state, tone) = match reported.status.as_str() {
+            "healthy" => self.health(true),
+            "degraded" => self.health(false),
+            other => (other, Tone::Bad),
+        };
+        let token = match reported.token_status.as_str() {
+            "valid" => self.say(words::VALID),
+            "expired" => self.say(words::EXPIRED),
+            "none" => self.say(words::NO_TOKEN),
+            other => other,
+        };
+        let mut text = self.fill(words::ON_PORT, &[("address", &address), ("state", &state), ("token", &token)]);
+        for (phrase, length) in [(words::FOR_LENGTH, reported.token_expires_in), (words::UP, reported.uptime)] {
+            if let Some(length) = length {
+                text.push_str(&self.fill(phrase, &[("length", &self.length(length))]));
+            }
+        }
+        if let Some(active) = reported.active_requests {
+            text.push_str(&self.fill(words::ACTIVE, &[("active", &active)]));
+        }
+        lines.push(Line::of(tone, text));
+        if let Some(last) = reported.last_renewal {
+            self.named(lines, words::L_LAST_RENEWAL, Tone::Plain, &self.ago(last));
+        }
+        if let Some(next) = reported.next_renewal {
+            let length = self.length(next.since(self.now));
+            self.named(lines, words::L_NEXT_RENEWAL, Tone::Plain, &self.fill(words::IN, &[("length", &length)]));
+        }
+        if reported.conditions.is_empty() {
+            return;
+        }
+        lines.push(Line::default());
+        lines.push(Line::of(Tone::Strong, self.say(words::WRONG)));
+        for name in &reported.conditions {
+            let (title, remedy) = self.condition(name, None);
+            lines.push(Line::of(Tone::Warning, format!("{INDENT}{name}: {title}")));
+            self.named(lines, words::L_TO_DO, Tone::Strong, &remedy);
+        }
     }
 }

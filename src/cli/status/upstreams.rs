@@ -1,0 +1,178 @@
+//! Each upstream as people read it: who is signed in, until when, and whether it can be reached.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use crate::cli::screen::{Line, Tone};
+use crate::cli::status::Asked;
+use crate::cli::status::words::Writer;
+use crate::daemon::report::login::{Login, State, Token};
+use crate::daemon::report::reach::Reached;
+use crate::daemon::report::recent::Recent;
+use crate::daemon::report::{Source, Upstream};
+use crate::phrase::status as words;
+
+/// How many calls say how long calls take.
+const ENOUGH: usize = 3;
+
+/// An upstream of a daemon that was asked. `login` is its login, if that is the source of its tokens.
+pub(super) fn of_upstream(
+    writer: &Writer,
+    lines: &mut Vec<Line>,
+    upstream: &Upstream,
+    login: Option<&Login>,
+    asked: &Asked,
+) {
+    lines.push(Line::default());
+    match login {
+        Some(login) => of_login(writer, lines, login),
+        None => of_source(writer, lines, upstream),
+    }
+    renewals(writer, lines, upstream);
+    if let Some(source) = &upstream.api_credentials {
+        writer.named(lines, words::L_CREDENTIALS, Tone::Plain, source);
+    }
+    let reached = asked.reach.iter().flat_map(|reach| &reach.upstreams);
+    let reached = reached.filter(|reached| reached.upstream == upstream.name).next_back();
+    reach(writer, lines, &upstream.url, reached, usual(asked.recent.as_ref(), &upstream.name));
+}
+
+/// A login, with or without a daemon that uses it.
+pub(super) fn of_login(writer: &Writer, lines: &mut Vec<Line>, login: &Login) {
+    let (state, tone) = match login.state {
+        State::SignedIn => (words::SIGNED_IN, Tone::Good),
+        State::SignInNeeded => (words::SIGN_IN_NEEDED, Tone::Bad),
+        State::Unusable => (words::UNUSABLE, Tone::Bad),
+    };
+    let name = Line::of(Tone::Strong, format!("{}: ", login.name));
+    lines.push(name.and(tone, writer.say(state)));
+    if let Some(problem) = &login.problem {
+        writer.named(lines, words::L_PROBLEM, Tone::Warning, problem);
+    }
+    if let Some(remedy) = &login.remedy {
+        writer.named(lines, words::L_TO_DO, Tone::Strong, words::translated(writer.language, remedy));
+    }
+    let can_be_read = login.access_token.present == Some(true);
+    if can_be_read {
+        let account = login.account.as_deref().unwrap_or(writer.say(words::NOT_KNOWN));
+        writer.named(lines, words::L_ACCOUNT, Tone::Plain, account);
+    }
+    let application =
+        [("application", &login.application as &dyn Display), ("site", &login.site), ("scope", &login.scope)];
+    writer.named(lines, words::L_APPLICATION, Tone::Plain, &writer.fill(words::APPLICATION, &application));
+    if can_be_read {
+        writer.named(lines, words::L_ACCESS_TOKEN, Tone::Plain, &until(writer, login.access_token));
+        writer.named(lines, words::L_REFRESH_TOKEN, Tone::Plain, &until(writer, login.refresh_token));
+    }
+    if login.renewal_cut_off {
+        writer.named(lines, words::L_LAST_RENEWAL, Tone::Warning, writer.say(words::CUT_OFF));
+    }
+    let file = login.file.display();
+    match (login.encrypted, &login.key_id) {
+        (Some(true), Some(key)) => {
+            let text = writer.fill(words::ENCRYPTED, &[("file", &file), ("key", key)]);
+            writer.named(lines, words::L_SAVED_IN, Tone::Plain, &text);
+        }
+        (Some(_), _) => {
+            writer.named(lines, words::L_SAVED_IN, Tone::Plain, &writer.fill(words::PLAIN, &[("file", &file)]));
+        }
+        (None, _) => writer.named(lines, words::L_PLACE, Tone::Plain, &file.to_string()),
+    }
+}
+
+fn until(writer: &Writer, token: Token) -> String {
+    let length = |phrase, length: Duration| writer.fill(phrase, &[("length", &writer.length(length))]);
+    match (token.present, token.expires_at) {
+        (Some(true), Some(end)) if end.wall() > writer.now => length(words::ENDS_IN, end.wall().since(writer.now)),
+        (Some(true), Some(end)) => length(words::ENDED, writer.now.since(end.wall())),
+        (Some(true), None) => writer.say(words::END_NOT_KNOWN).to_owned(),
+        _ => writer.say(words::NONE).to_owned(),
+    }
+}
+
+/// An upstream whose token nobody signs in for.
+fn of_source(writer: &Writer, lines: &mut Vec<Line>, upstream: &Upstream) {
+    let (state, tone) = match upstream.serves {
+        true => (words::SERVES, Tone::Good),
+        false => (words::SERVES_NOT, Tone::Bad),
+    };
+    lines.push(Line::of(Tone::Strong, format!("{}: ", upstream.name)).and(tone, writer.say(state)));
+    let source = match upstream.source {
+        Source::Login => None,
+        Source::AccessKey => Some(words::SOURCE_ACCESS_KEY),
+        Source::File => Some(words::SOURCE_FILE),
+        Source::Command => Some(words::SOURCE_COMMAND),
+    };
+    if let Some(source) = source {
+        writer.named(lines, words::L_FROM, Tone::Plain, writer.say(source));
+    }
+    if upstream.token_ends.is_some() {
+        let token = Token { present: Some(true), expires_at: upstream.token_ends, expires_in: None };
+        writer.named(lines, words::L_TOKEN, Tone::Plain, &until(writer, token));
+    }
+}
+
+/// How the token was and will be renewed.
+fn renewals(writer: &Writer, lines: &mut Vec<Line>, upstream: &Upstream) {
+    let mut parts = Vec::new();
+    if let Some(last) = upstream.last_renewal {
+        parts.push(writer.ago(last.wall()));
+    }
+    if let Some(next) = upstream.next_renewal.map(|next| next.wall().since(writer.now)) {
+        parts.push(writer.fill(words::NEXT, &[("length", &writer.length(next))]));
+    }
+    if upstream.renewals + upstream.renewal_failures > 0 {
+        let counts = [("good", &upstream.renewals as &dyn Display), ("bad", &upstream.renewal_failures)];
+        parts.push(writer.fill(words::RENEWED, &counts));
+    }
+    if !parts.is_empty() {
+        let tone = if upstream.renewal_failures > 0 { Tone::Warning } else { Tone::Plain };
+        writer.named(lines, words::L_RENEWALS, tone, &parts.join("; "));
+    }
+}
+
+/// Whether it can be reached, how soon it answers, and how long calls take there.
+fn reach(writer: &Writer, lines: &mut Vec<Line>, url: &str, reached: Option<&Reached>, usual: Option<(u64, usize)>) {
+    let url: (&str, &dyn Display) = ("url", &url);
+    let of = |reached: &Reached| {
+        let length = writer.length(rounded(reached.duration_us.unwrap_or_default()));
+        let length: (&str, &dyn Display) = ("length", &length);
+        match (reached.status, &reached.problem) {
+            (Some(_), _) if reached.is_well() => (Tone::Good, writer.fill(words::ANSWERED, &[url, length])),
+            (Some(status), _) => {
+                (Tone::Warning, writer.fill(words::ANSWERED_BADLY, &[url, length, ("status", &status)]))
+            }
+            (None, problem) => {
+                let problem = problem.as_deref().unwrap_or(writer.say(words::NOT_KNOWN));
+                (Tone::Bad, writer.fill(words::OUT_OF_REACH, &[url, ("problem", &problem)]))
+            }
+        }
+    };
+    let (tone, mut text) = reached.map_or_else(|| (Tone::Plain, url.1.to_string()), of);
+    if let Some((micros, many)) = usual {
+        let length = writer.length(rounded(micros));
+        text.push_str("; ");
+        text.push_str(&writer.fill(words::CALLS_TAKE, &[("length", &length), ("many", &many)]));
+    }
+    writer.named(lines, words::L_UPSTREAM, tone, &text);
+}
+
+/// In whole milliseconds, and never none: what took less is said to have taken one.
+pub(super) fn rounded(micros: u64) -> Duration {
+    Duration::from_millis(micros.div_ceil(1000).max(1))
+}
+
+/// How long a call of this upstream takes, in microseconds, and of how many that is the median. Streams that a client
+/// only listens to (GET) last for as long as it likes.
+fn usual(recent: Option<&Recent>, upstream: &str) -> Option<(u64, usize)> {
+    let calls = recent?.calls.iter().filter(|call| {
+        call.upstream.as_deref() == Some(upstream)
+            && call.http_method == "POST"
+            && call.refused_by.is_none()
+            && call.ending == "complete"
+            && call.status.is_some_and(|status| status < 500)
+    });
+    let mut lengths: Vec<u64> = calls.map(|call| call.duration_us).collect();
+    lengths.sort_unstable();
+    (lengths.len() >= ENOUGH).then(|| (lengths[lengths.len() / 2], lengths.len()))
+}
