@@ -33,7 +33,7 @@ phrases! {
     REGISTER_UNUSABLE_REMEDY:
         "Mend what the reason names; or remove the file, make new client keys and sign in again",
         "请按原因修复；或者删除该文件，重新生成客户端密钥并重新登录";
-    OPEN_TO_ANYONE: "Everybody who reaches the port acts with the login", "任何能访问该端口的人都在以此登录的身份操作";
+    OPEN_TO_ANYONE: "Open to everybody", "对所有人开放";
     OPEN_TO_ANYONE_REMEDY:
         "Set access.others = \"owner\", and a [[client]] for each other caller",
         "请设置 access.others = \"owner\"，并为其他调用者分别配置 [[client]]";

@@ -8,7 +8,7 @@ phrases! {
     DAEMON: "daemon: {where} is {state}, up {length}, {active} active", "守护进程：{where} {state}，已运行 {length}，{active} 个请求进行中";
     HEALTHY: "healthy", "正常";
     DEGRADED: "degraded", "异常";
-    PROCESS: "process {pid}, version {version}, at {control}", "进程 {pid}，版本 {version}，控制套接字 {control}";
+    PROCESS: "{pid}, version {version}, asked at {control}", "{pid}，版本 {version}，控制套接字 {control}";
     COUNTED: "{total} since the start, {failed} failed", "启动以来 {total} 个，失败 {failed} 个";
     NOT_LOOKED_FOR: "daemon: not looked for, because listen.port is 0", "守护进程：listen.port 为 0，未查找";
     NOBODY: "daemon: nothing listens on {address}", "守护进程：没有程序在监听 {address}";
@@ -25,6 +25,7 @@ phrases! {
 
     // A login, or another source of tokens.
     SIGNED_IN: "signed in", "已登录";
+    SIGNED_IN_FOR: "signed in, for another {length}", "已登录，有效期还有 {length}";
     SIGN_IN_NEEDED: "a person has to sign in", "需要有人登录";
     UNUSABLE: "the saved login cannot be used", "已保存的登录无法使用";
     SERVES: "serves", "可用";
@@ -43,6 +44,7 @@ phrases! {
         "上次续期被中断；如果服务器当时已经应答，该登录已失效，将会被拒绝";
     ENCRYPTED: "{file} (encrypted, key {key})", "{file}（已加密，密钥 {key}）";
     PLAIN: "{file} (private, not encrypted)", "{file}（私有文件，未加密）";
+    JUST_NOW: "just now", "刚刚";
     AGO: "{length} ago", "{length}前";
     IN: "in {length}", "{length}后";
     NEXT: "next in {length}", "下次在 {length}后";
@@ -68,7 +70,7 @@ phrases! {
     L_FROM: "token from", "令牌来源";
     L_CREDENTIALS: "credentials", "API 凭证";
     L_UPSTREAM: "upstream", "上游";
-    L_ASKED: "asked", "查询自";
+    L_PROCESS: "process", "进程";
     L_REQUESTS: "requests", "请求";
     L_REASON: "reason", "原因";
 

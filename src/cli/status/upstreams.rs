@@ -9,7 +9,7 @@ use crate::cli::status::words::Writer;
 use crate::daemon::report::login::{Login, State, Token};
 use crate::daemon::report::reach::Reached;
 use crate::daemon::report::recent::Recent;
-use crate::daemon::report::{Source, Upstream};
+use crate::daemon::report::{Condition, Source, Upstream};
 use crate::phrase::status as words;
 
 /// How many calls say how long calls take.
@@ -25,7 +25,13 @@ pub(super) fn of_upstream(
 ) {
     lines.push(Line::default());
     match login {
-        Some(login) => of_login(writer, lines, login),
+        Some(login) => {
+            // What is a condition was said with its reason and its remedy.
+            let is_said =
+                |raised: &Condition| raised.subject == login.name && Some(&raised.reason) == login.problem.as_ref();
+            let said = asked.status.conditions.iter().any(is_said);
+            of_login(writer, lines, login, !said);
+        }
         None => of_source(writer, lines, upstream),
     }
     renewals(writer, lines, upstream);
@@ -37,19 +43,21 @@ pub(super) fn of_upstream(
     reach(writer, lines, &upstream.url, reached, usual(asked.recent.as_ref(), &upstream.name));
 }
 
-/// A login, with or without a daemon that uses it.
-pub(super) fn of_login(writer: &Writer, lines: &mut Vec<Line>, login: &Login) {
-    let (state, tone) = match login.state {
-        State::SignedIn => (words::SIGNED_IN, Tone::Good),
-        State::SignInNeeded => (words::SIGN_IN_NEEDED, Tone::Bad),
-        State::Unusable => (words::UNUSABLE, Tone::Bad),
+/// A login, with or without a daemon that uses it; with its problem, if that is not said elsewhere.
+pub(super) fn of_login(writer: &Writer, lines: &mut Vec<Line>, login: &Login, with_problem: bool) {
+    let (state, tone) = match (login.state, left(writer, login)) {
+        (State::SignedIn, Some(left)) => {
+            (writer.fill(words::SIGNED_IN_FOR, &[("length", &writer.length(left))]), Tone::Good)
+        }
+        (State::SignedIn, None) => (writer.say(words::SIGNED_IN).to_owned(), Tone::Good),
+        (State::SignInNeeded, _) => (writer.say(words::SIGN_IN_NEEDED).to_owned(), Tone::Bad),
+        (State::Unusable, _) => (writer.say(words::UNUSABLE).to_owned(), Tone::Bad),
     };
-    let name = Line::of(Tone::Strong, format!("{}: ", login.name));
-    lines.push(name.and(tone, writer.say(state)));
-    if let Some(problem) = &login.problem {
+    lines.push(Line::of(Tone::Strong, format!("{}: ", login.name)).and(tone, state));
+    if let Some(problem) = login.problem.as_ref().filter(|_| with_problem) {
         writer.named(lines, words::L_PROBLEM, Tone::Warning, problem);
     }
-    if let Some(remedy) = &login.remedy {
+    if let Some(remedy) = login.remedy.as_ref().filter(|_| with_problem) {
         writer.named(lines, words::L_TO_DO, Tone::Strong, words::translated(writer.language, remedy));
     }
     let can_be_read = login.access_token.present == Some(true);
@@ -78,6 +86,13 @@ pub(super) fn of_login(writer: &Writer, lines: &mut Vec<Line>, login: &Login) {
         }
         (None, _) => writer.named(lines, words::L_PLACE, Tone::Plain, &file.to_string()),
     }
+}
+
+/// How long the login lives: as long as its refresh token, or its access token if there is no other.
+fn left(writer: &Writer, login: &Login) -> Option<Duration> {
+    let last = if login.refresh_token.present == Some(true) { login.refresh_token } else { login.access_token };
+    let left = last.expires_at?.wall().since(writer.now);
+    (!left.is_zero()).then_some(left)
 }
 
 fn until(writer: &Writer, token: Token) -> String {
@@ -127,7 +142,7 @@ fn renewals(writer: &Writer, lines: &mut Vec<Line>, upstream: &Upstream) {
     }
     if !parts.is_empty() {
         let tone = if upstream.renewal_failures > 0 { Tone::Warning } else { Tone::Plain };
-        writer.named(lines, words::L_RENEWALS, tone, &parts.join("; "));
+        writer.named(lines, words::L_RENEWALS, tone, &writer.joined(&parts));
     }
 }
 
@@ -148,13 +163,13 @@ fn reach(writer: &Writer, lines: &mut Vec<Line>, url: &str, reached: Option<&Rea
             }
         }
     };
-    let (tone, mut text) = reached.map_or_else(|| (Tone::Plain, url.1.to_string()), of);
+    let (tone, text) = reached.map_or_else(|| (Tone::Plain, url.1.to_string()), of);
+    let mut parts = vec![text];
     if let Some((micros, many)) = usual {
         let length = writer.length(rounded(micros));
-        text.push_str("; ");
-        text.push_str(&writer.fill(words::CALLS_TAKE, &[("length", &length), ("many", &many)]));
+        parts.push(writer.fill(words::CALLS_TAKE, &[("length", &length), ("many", &many)]));
     }
-    writer.named(lines, words::L_UPSTREAM, tone, &text);
+    writer.named(lines, words::L_UPSTREAM, tone, &writer.joined(&parts));
 }
 
 /// In whole milliseconds, and never none: what took less is said to have taken one.
@@ -170,7 +185,7 @@ fn usual(recent: Option<&Recent>, upstream: &str) -> Option<(u64, usize)> {
             && call.http_method == "POST"
             && call.refused_by.is_none()
             && call.ending == "complete"
-            && call.status.is_some_and(|status| status < 500)
+            && call.status.is_some_and(|status| status < 400)
     });
     let mut lengths: Vec<u64> = calls.map(|call| call.duration_us).collect();
     lengths.sort_unstable();
