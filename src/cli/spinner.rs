@@ -21,7 +21,8 @@ pub(super) async fn during<T>(terminal: &Terminal, text: &str, work: impl Future
         let _cleared = Cleared;
         let frames = if terminal.utf8 { "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" } else { "|/-\\" };
         for frame in frames.chars().cycle() {
-            write(&format!("\r{frame} {text}\x1b[K"));
+            // The cursor goes back, so that a line of the log takes the place of this one.
+            write(&format!("\r{frame} {text}\x1b[K\r"));
             tokio::time::sleep(FRAME).await;
         }
         std::future::pending().await

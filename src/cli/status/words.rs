@@ -472,7 +472,7 @@ alibaba: 已登录，有效期还有 1 天
         let text = text(&asked(), Language::Chinese, Some(50));
         assert!(
             text.contains(
-                "  令牌续期       12 分钟前；下次在 2 小时后；启动以来\n                 成功 2 次，失败 1 次\n"
+                "  令牌续期       12 分钟前；下次在 2 小时后；启动\n                 以来成功 2 次，失败 1 次\n"
             ),
             "{text}"
         );
