@@ -45,6 +45,9 @@ phrases! {
     IN_USE_FOR:
         "The running mcp-proxy uses it; its token is valid for {length}.",
         "运行中的 mcp-proxy 已开始使用该登录，令牌有效期还有 {length}。";
+    STOPPING:
+        "The code is being exchanged; Ctrl+C once more ends that at once.",
+        "正在用授权码换取令牌；再按一次 Ctrl+C 立即中止。";
     STOPPED: "Stopped. You are not signed in.", "已中止，没有登录。";
     INPUT_ENDED:
         "Not signed in: the input has ended, and callbacks do not arrive here. Run it again to paste.",

@@ -3,6 +3,8 @@
 
 mod through;
 
+use std::pin::pin;
+
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
@@ -249,7 +251,6 @@ async fn answered(
     stop: &CancellationToken,
 ) -> Result<Option<SignedIn>, SignInError> {
     let language = place.terminal.language;
-    let exchanging = words::EXCHANGING_CODE.text(language);
     loop {
         let typed = async {
             match prompt.as_mut() {
@@ -263,13 +264,13 @@ async fn answered(
                 return Ok(None);
             }
             delivery = begun.delivered() => {
-                return spinner::during(place.terminal, exchanging, begun.finish_delivered(delivery?)).await.map(Some);
+                return exchanged(begun.finish_delivered(delivery?), place, stop).await.map(Some);
             }
             () = browser.failed() => say(words::BROWSER_FAILED.text(language)),
             text = typed => match text {
                 Some(text) => match begun.pasted(&text) {
                     Ok(callback) => {
-                        return spinner::during(place.terminal, exchanging, begun.finish(callback)).await.map(Some);
+                        return exchanged(begun.finish(callback), place, stop).await.map(Some);
                     }
                     Err(error) => not_taken(&error, language),
                 },
@@ -281,4 +282,15 @@ async fn answered(
             },
         }
     }
+}
+
+/// Exchanges the code, which can be done once only: the first Ctrl+C lets that end, the second one does not.
+async fn exchanged<T>(exchange: impl Future<Output = T>, place: &Place<'_>, stop: &CancellationToken) -> T {
+    let language = place.terminal.language;
+    let mut exchange = pin!(spinner::during(place.terminal, words::EXCHANGING_CODE.text(language), exchange));
+    tokio::select! {
+        done = &mut exchange => return done,
+        () = stop.cancelled() => say(&format!("\n{}", words::STOPPING.text(language))),
+    }
+    exchange.await
 }
