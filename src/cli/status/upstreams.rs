@@ -38,8 +38,8 @@ pub(super) fn of_upstream(
     if let Some(source) = &upstream.api_credentials {
         writer.named(lines, words::L_CREDENTIALS, Tone::Plain, source);
     }
-    let reached = asked.reach.iter().flat_map(|reach| &reach.upstreams);
-    let reached = reached.filter(|reached| reached.upstream == upstream.name).next_back();
+    let mut reached = asked.reach.iter().flat_map(|reach| &reach.upstreams);
+    let reached = reached.find(|reached| reached.upstream == upstream.name);
     reach(writer, lines, &upstream.url, reached, usual(asked.recent.as_ref(), &upstream.name));
 }
 
