@@ -5,7 +5,7 @@ use crate::phrase::Phrase;
 
 phrases! {
     // The daemon.
-    DAEMON: "daemon: {where} is {state}, up {length}, {active} active", "守护进程：{where} {state}，已运行 {length}，{active} 个请求进行中";
+    DAEMON: "daemon: {where} is {state}, up {length}, {active} requests and streams open", "守护进程：{where} {state}，已运行 {length}，{active} 个请求或流进行中";
     HEALTHY: "healthy", "正常";
     DEGRADED: "degraded", "异常";
     PROCESS: "{pid}, version {version}, asked at {control}", "{pid}，版本 {version}，控制套接字 {control}";
@@ -16,7 +16,7 @@ phrases! {
     ON_PORT: "daemon: {address} is {state}, token {token}", "守护进程：{address} {state}，令牌{token}";
     FOR_LENGTH: " for {length}", "（还有 {length}）";
     UP: ", up {length}", "，已运行 {length}";
-    ACTIVE: ", {active} active", "，{active} 个请求进行中";
+    ACTIVE: ", {active} requests and streams open", "，{active} 个请求或流进行中";
     VALID: "valid", "有效";
     EXPIRED: "expired", "已过期";
     NO_TOKEN: "none", "没有";

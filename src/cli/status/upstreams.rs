@@ -36,7 +36,7 @@ pub(super) fn of_upstream(
     }
     renewals(writer, lines, upstream);
     if let Some(source) = &upstream.api_credentials {
-        writer.named(lines, words::L_CREDENTIALS, Tone::Plain, source);
+        writer.detail(lines, words::L_CREDENTIALS, source);
     }
     let mut reached = asked.reach.iter().flat_map(|reach| &reach.upstreams);
     let reached = reached.find(|reached| reached.upstream == upstream.name);
@@ -63,11 +63,11 @@ pub(super) fn of_login(writer: &Writer, lines: &mut Vec<Line>, login: &Login, wi
     let can_be_read = login.access_token.present == Some(true);
     if can_be_read {
         let account = login.account.as_deref().unwrap_or(writer.say(words::NOT_KNOWN));
-        writer.named(lines, words::L_ACCOUNT, Tone::Plain, account);
+        writer.detail(lines, words::L_ACCOUNT, account);
     }
     let application =
         [("application", &login.application as &dyn Display), ("site", &login.site), ("scope", &login.scope)];
-    writer.named(lines, words::L_APPLICATION, Tone::Plain, &writer.fill(words::APPLICATION, &application));
+    writer.detail(lines, words::L_APPLICATION, &writer.fill(words::APPLICATION, &application));
     if can_be_read {
         writer.named(lines, words::L_ACCESS_TOKEN, Tone::Plain, &until(writer, login.access_token));
         writer.named(lines, words::L_REFRESH_TOKEN, Tone::Plain, &until(writer, login.refresh_token));
@@ -79,12 +79,12 @@ pub(super) fn of_login(writer: &Writer, lines: &mut Vec<Line>, login: &Login, wi
     match (login.encrypted, &login.key_id) {
         (Some(true), Some(key)) => {
             let text = writer.fill(words::ENCRYPTED, &[("file", &file), ("key", key)]);
-            writer.named(lines, words::L_SAVED_IN, Tone::Plain, &text);
+            writer.detail(lines, words::L_SAVED_IN, &text);
         }
         (Some(_), _) => {
-            writer.named(lines, words::L_SAVED_IN, Tone::Plain, &writer.fill(words::PLAIN, &[("file", &file)]));
+            writer.detail(lines, words::L_SAVED_IN, &writer.fill(words::PLAIN, &[("file", &file)]));
         }
-        (None, _) => writer.named(lines, words::L_PLACE, Tone::Plain, &file.to_string()),
+        (None, _) => writer.detail(lines, words::L_PLACE, &file.to_string()),
     }
 }
 

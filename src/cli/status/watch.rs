@@ -94,7 +94,11 @@ fn frame(report: &Report, terminal: &Terminal, size: Size) -> String {
     let language = terminal.language;
     let mut lines = vec![Line::of(Tone::Soft, phrases::WATCHING.text(language))];
     lines.extend(report.notes.iter().chain(&report.key_problem).map(|note| Line::of(Tone::Warning, note)));
-    lines.extend(words::lines(report, language, Some(size.columns)));
+    let mut body = words::lines(report, language, Some(size.columns));
+    if lines.len() + body.len() > size.rows {
+        body = words::brief_lines(report, language, Some(size.columns));
+    }
+    lines.extend(body);
     if lines.len() > size.rows {
         let hidden = lines.len() - (size.rows - 1);
         lines.truncate(size.rows - 1);

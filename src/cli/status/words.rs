@@ -24,11 +24,21 @@ pub(super) struct Writer {
     pub(super) now: Wall,
     /// How many columns there are, if there is a limit.
     pub(super) width: Option<usize>,
+    /// There is no room for details.
+    pub(super) brief: bool,
 }
 
 /// The whole text.
 pub(super) fn lines(report: &Report, language: Language, width: Option<usize>) -> Vec<Line> {
-    let writer = Writer { language, now: report.now, width };
+    written(report, Writer { language, now: report.now, width, brief: false })
+}
+
+/// The same without what one looks at once in a while: for a window that has no room for it.
+pub(super) fn brief_lines(report: &Report, language: Language, width: Option<usize>) -> Vec<Line> {
+    written(report, Writer { language, now: report.now, width, brief: true })
+}
+
+fn written(report: &Report, writer: Writer) -> Vec<Line> {
     let mut lines = Vec::new();
     match &report.daemon {
         Daemon::Asked(asked) => {
@@ -87,6 +97,13 @@ impl Writer {
         self.named_at(INDENT, NAMES, lines, (name, tone, text));
     }
 
+    /// A line with a name that can be done without.
+    pub(super) fn detail(&self, lines: &mut Vec<Line>, name: Phrase, text: &str) {
+        if !self.brief {
+            self.named(lines, name, Tone::Plain, text);
+        }
+    }
+
     fn named_at(&self, indent: &str, names: usize, lines: &mut Vec<Line>, said: (Phrase, Tone, &str)) {
         let (name, tone, text) = said;
         let width = self.width.map(|width| width.saturating_sub(indent.len() + names).max(20));
@@ -115,9 +132,9 @@ impl Writer {
         lines.push(Line::of(tone, self.fill(words::DAEMON, &values)));
         let control = asked.control.display();
         let process = [("pid", &status.pid as &dyn Display), ("version", &status.program), ("control", &control)];
-        self.named(lines, words::L_PROCESS, Tone::Plain, &self.fill(words::PROCESS, &process));
+        self.detail(lines, words::L_PROCESS, &self.fill(words::PROCESS, &process));
         let requests = [("total", &status.requests.total as &dyn Display), ("failed", &status.requests.error)];
-        self.named(lines, words::L_REQUESTS, Tone::Plain, &self.fill(words::COUNTED, &requests));
+        self.detail(lines, words::L_REQUESTS, &self.fill(words::COUNTED, &requests));
     }
 
     fn health(&self, is_healthy: bool) -> (&'static str, Tone) {
@@ -327,7 +344,7 @@ mod tests {
     #[test]
     fn a_daemon_in_english() {
         let expected = "\
-daemon: 127.0.0.1:8088 is healthy, up 2 h, 0 active
+daemon: 127.0.0.1:8088 is healthy, up 2 h, 0 requests and streams open
   process        1, version 0.1.0, asked at /c
   requests       0 since the start, 0 failed
 
@@ -362,7 +379,7 @@ Last calls
     #[test]
     fn a_daemon_in_chinese() {
         let expected = "\
-守护进程：127.0.0.1:8088 正常，已运行 2 小时，0 个请求进行中
+守护进程：127.0.0.1:8088 正常，已运行 2 小时，0 个请求或流进行中
   进程           1，版本 0.1.0，控制套接字 /c
   请求           启动以来 0 个，失败 0 个
 
@@ -455,7 +472,7 @@ alibaba: 已登录，有效期还有 1 天
         };
         let report = alone(Vec::new(), Neighbour::Proxy(reported));
         let expected = "\
-守护进程：127.0.0.1:8088 异常，令牌有效（还有 1 分钟），已运行 2 小时，2 个请求进行中
+守护进程：127.0.0.1:8088 异常，令牌有效（还有 1 分钟），已运行 2 小时，2 个请求或流进行中
   上次续期       1 分钟前
   下次续期       1 分钟后
 
@@ -465,6 +482,19 @@ alibaba: 已登录，有效期还有 1 天
   of-tomorrow: of-tomorrow
 ";
         assert_eq!(text(&report, Language::Chinese, None), expected);
+    }
+
+    #[test]
+    fn where_room_is_scarce_details_make_way_first() {
+        let lines = brief_lines(&asked(), Language::English, None);
+        let text: String = lines.iter().map(|line| line.render(false, None) + "\n").collect();
+        for says in ["is healthy", "login-expiring", "what to do", "signed in, for another 1 d", "answered in", "dify"]
+        {
+            assert!(text.contains(says), "{says}: {text}");
+        }
+        for detail in ["\n  process ", "\n  requests ", "\n  application ", "\n  saved in "] {
+            assert!(!text.contains(detail), "{detail}: {text}");
+        }
     }
 
     #[test]
