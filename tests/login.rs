@@ -312,7 +312,7 @@ async fn a_second_interrupt_ends_a_login_whose_exchange_hangs() {
     browser.spawn(async move { follow_if_answered(&callback).await });
     cloud.wait_until(|counts| counts.token_calls == 1, PATIENCE).await.expect("the code is being exchanged");
     login.signal("INT");
-    login.line("stopping: requests may finish");
+    login.line("once more ends that at once");
     let clock = Clock::system();
     let asked = clock.now().mono;
     login.signal("INT");

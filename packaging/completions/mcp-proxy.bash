@@ -1144,7 +1144,7 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__login)
-            opts="-h --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+            opts="-h --no-qr --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1414,7 +1414,7 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__status)
-            opts="-h --json --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+            opts="-h --json --watch --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

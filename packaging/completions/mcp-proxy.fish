@@ -41,7 +41,7 @@ complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "serve" -d 'Serv
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "login" -d 'Sign in, then end. Beside a running daemon, it is the daemon that signs in'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "logout" -d 'Sign out: remove the saved logins'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "import" -d 'Take over the login of `aliyun mcp-proxy`; its file is not changed'
-complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "status" -d 'Say who is signed in, until when, and how the daemon stands'
+complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "status" -d 'Say who is signed in, until when, who calls, and what is wrong'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "servers" -d 'List the MCP servers: name, id, local addresses, and whether the server lists let requests pass'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "client" -d 'Make, list and remove keys for clients: how a client is known that has no user or address of its own'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "incident" -d 'Stop all forwarding, end every login at the server, and show who did what'
@@ -71,6 +71,7 @@ complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l scope -d '
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l allowed-servers -d 'Forward to these MCP servers only: names, ids or path prefixes, separated by commas' -r
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l blocked-servers -d 'Never forward to these MCP servers: names, ids or path prefixes, separated by commas' -r
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l profile -d 'Take the API credentials from this profile of the aliyun CLI [default: the one that the CLI picks]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l no-qr -d 'Show no QR code of the URL'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l no-browser -d 'Never open a browser: show the URL, and accept a pasted code or URL'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand logout" -l config -d 'Read this configuration file [default: /etc/mcp-proxy/mcp-proxy.toml, when present]' -r -F
@@ -111,6 +112,7 @@ complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l allowed-s
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l blocked-servers -d 'Never forward to these MCP servers: names, ids or path prefixes, separated by commas' -r
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l profile -d 'Take the API credentials from this profile of the aliyun CLI [default: the one that the CLI picks]' -r
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l json -d 'As JSON, for programs; docs/STATUS.md describes it'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l watch -d 'Show it anew every second, until q or Ctrl+C'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l no-browser -d 'Never open a browser: show the URL, and accept a pasted code or URL'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand servers" -l config -d 'Read this configuration file [default: /etc/mcp-proxy/mcp-proxy.toml, when present]' -r -F
@@ -270,7 +272,7 @@ complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config help" -f -a "login" -d 'Sign in, then end. Beside a running daemon, it is the daemon that signs in'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config help" -f -a "logout" -d 'Sign out: remove the saved logins'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config help" -f -a "import" -d 'Take over the login of `aliyun mcp-proxy`; its file is not changed'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config help" -f -a "status" -d 'Say who is signed in, until when, and how the daemon stands'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config help" -f -a "status" -d 'Say who is signed in, until when, who calls, and what is wrong'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config help" -f -a "servers" -d 'List the MCP servers: name, id, local addresses, and whether the server lists let requests pass'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config help" -f -a "client" -d 'Make, list and remove keys for clients: how a client is known that has no user or address of its own'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config help" -f -a "incident" -d 'Stop all forwarding, end every login at the server, and show who did what'

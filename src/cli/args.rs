@@ -70,8 +70,13 @@ pub(super) enum Command {
     ///
     /// The daemon is asked at its control socket, which is for root, for its own user and for the group of the socket.
     /// With several upstreams, one sign-in after the other. Where no browser can be opened, open the URL that is shown
-    /// on any machine, and paste back the code or the address that the browser ends at.
-    Login,
+    /// on any machine, and paste back the code or the address that the browser ends at; a terminal with room for it shows
+    /// that URL as a QR code too.
+    Login {
+        /// Show no QR code of the URL.
+        #[arg(long)]
+        no_qr: bool,
+    },
     /// Sign out: remove the saved logins.
     ///
     /// A running daemon does it itself, asked at its control socket. Each file is overwritten before it is removed. The
@@ -95,7 +100,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME")]
         upstream: Option<String>,
     },
-    /// Say who is signed in, until when, and how the daemon stands.
+    /// Say who is signed in, until when, who calls, and what is wrong.
     ///
     /// Asks the running daemon at its control socket; without one, reads the saved logins. Exit codes: 0 signed in; 75 signed in, but the running
     /// daemon is degraded; 77 a person has to sign in; 78 a saved login or the key for it cannot be used.
@@ -103,6 +108,9 @@ pub(super) enum Command {
         /// As JSON, for programs; docs/STATUS.md describes it.
         #[arg(long)]
         json: bool,
+        /// Show it anew every second, until q or Ctrl+C.
+        #[arg(long, conflicts_with = "json")]
+        watch: bool,
     },
     /// List the MCP servers: name, id, local addresses, and whether the server lists let requests pass.
     ///
@@ -226,7 +234,7 @@ mod tests {
     fn flags_stand_before_or_behind_the_command() {
         for line in [["mcp-proxy", "--port", "9", "login"], ["mcp-proxy", "login", "--port", "9"]] {
             let args = Args::try_parse_from(line).unwrap();
-            assert_eq!((args.command, args.port.as_deref()), (Some(Command::Login), Some("9")));
+            assert_eq!((args.command, args.port.as_deref()), (Some(Command::Login { no_qr: false }), Some("9")));
         }
     }
 }

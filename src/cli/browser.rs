@@ -5,22 +5,34 @@ use std::process::Stdio;
 use tokio::process::{Child, Command};
 
 use crate::daemon::{Environment, limits};
+use crate::model::language::Language;
 use crate::model::service_manager;
+use crate::phrase::sign_in;
 
 /// Why no browser was opened.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(super) enum NoBrowser {
     /// There is no graphical session.
-    #[error("there is no graphical session here")]
     NoSession,
     /// The opener cannot be run.
-    #[error("{program} cannot be run: {source}")]
     NotRunnable {
         /// The program.
         program: String,
         /// The system's answer.
         source: std::io::Error,
     },
+}
+
+impl NoBrowser {
+    /// Why, for a person.
+    pub(super) fn in_words(&self, language: Language) -> String {
+        match self {
+            Self::NoSession => sign_in::NO_GRAPHICAL_SESSION.text(language).to_owned(),
+            Self::NotRunnable { program, source } => {
+                sign_in::OPENER_NOT_RUNNABLE.fill(language, &[("program", program), ("why", source)])
+            }
+        }
+    }
 }
 
 /// Asks the desktop to open `url`. The child ends by itself once the browser has it.

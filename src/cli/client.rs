@@ -13,8 +13,10 @@ use crate::daemon::ledger::{Ledger, LedgerError};
 use crate::daemon::report::Date;
 use crate::daemon::report::clients::{self, Clients};
 use crate::model::client::ClientName;
+use crate::model::language::Language;
 use crate::model::secret::Secret;
 use crate::model::time::{Clock, in_words};
+use crate::phrase::commands;
 
 /// What is to be done.
 pub(super) enum Wanted<'a> {
@@ -33,7 +35,7 @@ enum Doer {
 }
 
 /// Does it.
-pub(super) async fn run(loaded: &Loaded, wanted: Wanted<'_>) -> Exit {
+pub(super) async fn run(loaded: &Loaded, wanted: Wanted<'_>, language: Language) -> Exit {
     let doer = match running::find(loaded).await {
         Running::Daemon(client, _) => Doer::Daemon(client),
         Running::Nobody => Doer::Files(Ledger::new(&settings(loaded).state_dir)),
@@ -41,14 +43,14 @@ pub(super) async fn run(loaded: &Loaded, wanted: Wanted<'_>) -> Exit {
         Running::Silent(error) => return refuse(&error.to_string(), Exit::Unavailable),
     };
     let done = match wanted {
-        Wanted::Add { name } => add(loaded, &doer, name).await,
-        Wanted::Remove { name, fingerprint } => remove(&doer, name, fingerprint).await,
+        Wanted::Add { name } => add(loaded, &doer, name, language).await,
+        Wanted::Remove { name, fingerprint } => remove(&doer, name, fingerprint, language).await,
         Wanted::List { as_json } => list(loaded, &doer, as_json).await,
     };
     done.unwrap_or_else(|exit| exit)
 }
 
-async fn add(loaded: &Loaded, doer: &Doer, name: &str) -> Result<Exit, Exit> {
+async fn add(loaded: &Loaded, doer: &Doer, name: &str, language: Language) -> Result<Exit, Exit> {
     let client = legal(name)?;
     let key = match doer {
         Doer::Daemon(daemon) => {
@@ -62,15 +64,12 @@ async fn add(loaded: &Loaded, doer: &Doer, name: &str) -> Result<Exit, Exit> {
         }
     };
     // The key alone on standard output, for programs; the rest is for the person.
-    error_line(&format!(
-        "made a key for the client {client}. It is shown this once. The client sends it with every request as\n\n  \
-         Authorization: Bearer mcpk_...\n\nor, if that header is taken, as\n\n  X-MCP-Proxy-Key: mcpk_...\n"
-    ));
+    error_line(&commands::KEY_MADE.fill(language, &[("client", &client)]));
     say(key.expose());
     Ok(Exit::Ok)
 }
 
-async fn remove(doer: &Doer, name: &str, fingerprint: Option<&str>) -> Result<Exit, Exit> {
+async fn remove(doer: &Doer, name: &str, fingerprint: Option<&str>, language: Language) -> Result<Exit, Exit> {
     let client = legal(name)?;
     let removed = match doer {
         Doer::Daemon(daemon) => {
@@ -85,11 +84,11 @@ async fn remove(doer: &Doer, name: &str, fingerprint: Option<&str>) -> Result<Ex
             Exit::NoInput,
         )),
         1 => {
-            say(&format!("Removed a key of the client {client}; it is good for nothing from now on."));
+            say(&commands::KEY_REMOVED.fill(language, &[("client", &client)]));
             Ok(Exit::Ok)
         }
         many => {
-            say(&format!("Removed {many} keys of the client {client}; they are good for nothing from now on."));
+            say(&commands::KEYS_REMOVED.fill(language, &[("client", &client), ("many", &many)]));
             Ok(Exit::Ok)
         }
     }

@@ -8,20 +8,23 @@ use crate::cli::{error_line, kept, person, say, settings};
 use crate::config::Loaded;
 use crate::daemon::custody::Kept;
 use crate::daemon::{Environment, import};
-use crate::model::time::{Clock, Wall, in_words};
+use crate::model::language::Language;
+use crate::model::time::{Clock, Wall};
+use crate::phrase::{commands, time};
 
-/// What a person has to know about two programs with one login.
-pub(super) const ONE_OF_TWO: &str = "Do not run `aliyun mcp-proxy` with this login any more: both programs have the same refresh token now, and \
-     whoever renews it first ends the other's.";
+/// What is to be taken over.
+pub(super) struct Wanted<'a> {
+    /// The file, if it is not the usual one.
+    pub(super) file: Option<&'a Path>,
+    /// Also over a login that is newer, or cannot be read.
+    pub(super) force: bool,
+    /// For which upstream.
+    pub(super) upstream: Option<&'a str>,
+}
 
 /// Takes a login over.
-pub(super) async fn run(
-    loaded: &Loaded,
-    environment: &Environment,
-    file: Option<&Path>,
-    force: bool,
-    upstream: Option<&str>,
-) -> Exit {
+pub(super) async fn run(loaded: &Loaded, environment: &Environment, wanted: Wanted<'_>, language: Language) -> Exit {
+    let Wanted { file, force, upstream } = wanted;
     let logins = match kept(loaded, environment) {
         Ok(logins) => logins,
         Err(exit) => return exit,
@@ -44,7 +47,7 @@ pub(super) async fn run(
     match login.import(&path, force, now).await {
         Ok(credential) => {
             person::note(&settings(loaded).state_dir, &login.upstream, environment);
-            say(&taken_over(login, &credential, &path, now));
+            say(&taken_over(login, &credential, &path, now, language));
             Exit::Ok
         }
         Err(error) => {
@@ -68,17 +71,20 @@ fn choose<'a>(logins: &'a [Kept], upstream: Option<&str>) -> Result<&'a Kept, St
     }
 }
 
-fn taken_over(login: &Kept, credential: &Credential, path: &Path, now: Wall) -> String {
+fn taken_over(login: &Kept, credential: &Credential, path: &Path, now: Wall, language: Language) -> String {
     let ends = match credential.grant.refresh_expires_at {
-        Some(end) => format!("It ends in {}.", in_words(end.since(now))),
-        None => "When it ends is not known.".to_owned(),
+        Some(end) => commands::ENDS_IN.fill(language, &[("length", &time::length(language, end.since(now)))]),
+        None => commands::END_NOT_KNOWN.text(language).to_owned(),
     };
-    format!(
-        "{}: took over the login in {} with the OAuth application '{}', and saved it in {}. {ends}\n{ONE_OF_TWO}\nA \
-         running mcp-proxy uses it within two seconds.",
-        login.upstream,
-        path.display(),
-        credential.binding.client_name,
-        login.store.path().display(),
-    )
+    let taken_over = commands::TAKEN_OVER.fill(
+        language,
+        &[
+            ("upstream", &login.upstream),
+            ("from", &path.display()),
+            ("application", &credential.binding.client_name),
+            ("to", &login.store.path().display()),
+            ("ends", &ends),
+        ],
+    );
+    [&taken_over, commands::ONE_OF_TWO.text(language), commands::DAEMON_TAKES_IT.text(language)].join("\n")
 }

@@ -9,6 +9,7 @@ use crate::cli::{error_line, kept, note_no_logins, say, settings};
 use crate::config::Loaded;
 use crate::daemon::Environment;
 use crate::daemon::custody::{self, Rotated};
+use crate::model::language::Language;
 
 /// Makes a key.
 pub(super) fn generate(file: &Path) -> Exit {
@@ -47,7 +48,7 @@ pub(super) async fn rotate(loaded: &Loaded, environment: &Environment, new_key: 
         Err(exit) => return exit,
     };
     if logins.is_empty() {
-        note_no_logins(&logins);
+        note_no_logins(&logins, Language::English);
         return Exit::Ok;
     }
     let mut exit = Exit::Ok;

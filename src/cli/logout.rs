@@ -11,13 +11,15 @@ use crate::daemon::control::protocol::{Ended, LogoutRequest, Outcome, Problem};
 use crate::daemon::custody;
 use crate::daemon::ledger::Ledger;
 use crate::daemon::obstacle::Obstacle;
+use crate::model::language::Language;
 use crate::net::api_client::ApiClient;
+use crate::phrase::{Phrase, commands};
 
 /// Ends the login of every upstream.
-pub(super) async fn run(loaded: &Loaded, environment: &Environment, revoke: bool) -> Exit {
+pub(super) async fn run(loaded: &Loaded, environment: &Environment, revoke: bool, language: Language) -> Exit {
     match running::find(loaded).await {
-        Running::Daemon(client, _) => through(&client, revoke).await,
-        Running::Nobody => alone(loaded, environment, revoke).await,
+        Running::Daemon(client, _) => through(&client, revoke, language).await,
+        Running::Nobody => alone(loaded, environment, revoke, language).await,
         Running::Denied(path) => {
             error_line(&running::denied(&path));
             Exit::NoPermission
@@ -30,12 +32,12 @@ pub(super) async fn run(loaded: &Loaded, environment: &Environment, revoke: bool
 }
 
 /// Lets a running daemon do it.
-async fn through(client: &Client, revoke: bool) -> Exit {
+async fn through(client: &Client, revoke: bool, language: Language) -> Exit {
     match client.logout(LogoutRequest { revoke }).await {
         Ok(answer) => {
-            note_no_logins(&answer.logins);
+            note_no_logins(&answer.logins, language);
             answer.logins.iter().fold(Exit::Ok, |exit, ended| {
-                tell(ended, revoke, "The running mcp-proxy does not use the login any more.").unwrap_or(exit)
+                tell(ended, revoke, Some(commands::DAEMON_STOPPED_USING), language).unwrap_or(exit)
             })
         }
         Err(error) => {
@@ -49,7 +51,7 @@ async fn through(client: &Client, revoke: bool) -> Exit {
 }
 
 /// Removes the saved login of every configured upstream.
-async fn alone(loaded: &Loaded, environment: &Environment, revoke: bool) -> Exit {
+async fn alone(loaded: &Loaded, environment: &Environment, revoke: bool, language: Language) -> Exit {
     let logins = match revoke {
         true => kept(loaded, environment),
         // A login whose key is lost can be removed all the same.
@@ -66,7 +68,7 @@ async fn alone(loaded: &Loaded, environment: &Environment, revoke: bool) -> Exit
             return Exit::Config;
         }
     };
-    note_no_logins(&logins);
+    note_no_logins(&logins, language);
     let mut exit = Exit::Ok;
     for login in &logins {
         let ended = Ended::of(login, &login.remove(api.as_ref()).await);
@@ -75,32 +77,32 @@ async fn alone(loaded: &Loaded, environment: &Environment, revoke: bool) -> Exit
         {
             error_line(&format!("who had signed in is noted still: {error}"));
         }
-        let daemon = "A running mcp-proxy stops using the login within two seconds.";
-        exit = tell(&ended, revoke, daemon).unwrap_or(exit);
+        exit = tell(&ended, revoke, Some(commands::DAEMON_STOPS_USING), language).unwrap_or(exit);
     }
     exit
 }
 
 /// Says what became of a login; `Some` if it was not what was asked for. `daemon` is what a running daemon makes of it.
-pub(super) fn tell(ended: &Ended, revoke: bool, daemon: &str) -> Option<Exit> {
+pub(super) fn tell(ended: &Ended, revoke: bool, daemon: Option<Phrase>, language: Language) -> Option<Exit> {
     let (name, file) = (&ended.upstream, ended.file.display());
     match (ended.outcome, &ended.problem) {
         (_, Some(problem)) => error_line(&format!("{name}: {}", failed(ended, problem, revoke))),
         (Outcome::Nothing, None) => {
-            say(&format!("{name}: there is no saved login ({file} does not exist); nothing was changed."));
+            say(&commands::NO_SAVED_LOGIN.fill(language, &[("upstream", name), ("file", &file)]));
         }
         (Outcome::Removed | Outcome::Kept, None) => {
             let server = match revoke {
-                true => "The grant is revoked at the server.".to_owned(),
-                false => {
-                    format!("The grant itself lives on at the server until it ends. To end it now: {}", console(ended))
-                }
+                true => commands::GRANT_REVOKED.text(language).to_owned(),
+                false => commands::GRANT_LIVES_ON.fill(language, &[("console", &console(ended, language))]),
             };
-            say(&format!("{name}: signed out; {file} was overwritten and removed. {server}\n{daemon}"));
+            say(&commands::SIGNED_OUT.fill(language, &[("upstream", name), ("file", &file), ("server", &server)]));
+            if let Some(daemon) = daemon {
+                say(daemon.text(language));
+            }
         }
     }
     for file in &ended.set_aside {
-        say(&format!("{name}: {} holds a login that was set aside; remove it by hand.", file.display()));
+        say(&commands::SET_ASIDE.fill(language, &[("upstream", name), ("file", &file.display())]));
     }
     ended.problem.as_ref().map(|problem| problem.obstacle.into())
 }
@@ -112,7 +114,7 @@ fn failed(ended: &Ended, problem: &Problem, revoke: bool) -> String {
             "the login is kept ({}), because the grant could not be revoked: {reason}. Try again, or remove it here \
              with `mcp-proxy logout` and end the grant at the server: {}",
             ended.file.display(),
-            console(ended)
+            console(ended, Language::English)
         );
     }
     match problem.obstacle {
@@ -124,9 +126,7 @@ fn failed(ended: &Ended, problem: &Problem, revoke: bool) -> String {
 }
 
 /// How a person ends the grant without us.
-fn console(ended: &Ended) -> String {
-    format!(
-        "in the RAM console, {}, under OAuth applications, take back the authorization of the application {:?}",
-        ended.console, ended.application
-    )
+fn console(ended: &Ended, language: Language) -> String {
+    let application = format!("{:?}", ended.application);
+    commands::CONSOLE.fill(language, &[("console", &ended.console), ("application", &application)])
 }

@@ -7,16 +7,21 @@ mod client;
 mod exit;
 mod import;
 mod incident;
+mod interrupt;
 mod key;
 mod login;
 mod logout;
 mod person;
 mod prompt;
+mod qr;
 mod running;
+mod screen;
 mod serve;
 mod servers;
+mod spinner;
 mod startup;
 mod status;
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -30,13 +35,16 @@ use crate::cli::args::{Args, ClientCommand, Command, KeyCommand};
 use crate::cli::client::Wanted;
 use crate::cli::exit::Exit;
 use crate::cli::serve::Start;
+use crate::cli::terminal::Terminal;
 use crate::config::problem::{Place, Problem};
 use crate::config::{self, Inputs, Loaded};
 use crate::daemon::confine::{self, Confinement};
 use crate::daemon::custody::{self, Kept};
 use crate::daemon::inherited::Inherited;
 use crate::daemon::{Environment, limits};
+use crate::model::language::Language;
 use crate::observe::log;
+use crate::phrase::sign_in;
 
 /// How long what still waits for a disk or a socket may take when the program ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -93,6 +101,8 @@ fn run(args: &Args) -> Exit {
         }
     };
     let environment = environment();
+    let terminal = Terminal::of_process(&environment);
+    let language = terminal.language;
     // Before there is another thread: it holds for this one and those that it starts.
     let confinement = match args.command.as_ref().unwrap_or(&Command::Serve) {
         Command::Serve => confine::confine(&loaded.settings, &environment),
@@ -118,18 +128,20 @@ fn run(args: &Args) -> Exit {
         match args.command.as_ref().unwrap_or(&Command::Serve) {
             Command::Serve => {
                 let start = Start { inherited, inputs, loaded, log: log.clone() };
-                serve::run(start, environment).await
+                serve::run(start, environment, terminal.of_daemon()).await
             }
-            Command::Login => login::run(&loaded, environment).await,
-            Command::Logout { revoke } => logout::run(&loaded, &environment, *revoke).await,
+            Command::Login { no_qr } => login::run(&loaded, environment, &terminal, !no_qr).await,
+            Command::Logout { revoke } => logout::run(&loaded, &environment, *revoke, language).await,
             Command::Incident { rotate_keys, since } => {
-                incident::declare(&loaded, &environment, *rotate_keys, since).await
+                incident::declare(&loaded, &environment, *rotate_keys, since, language).await
             }
-            Command::Resume => incident::resume(&loaded).await,
+            Command::Resume => incident::resume(&loaded, language).await,
             Command::Import { file, force, upstream } => {
-                import::run(&loaded, &environment, file.as_deref(), *force, upstream.as_deref()).await
+                let wanted = import::Wanted { file: file.as_deref(), force: *force, upstream: upstream.as_deref() };
+                import::run(&loaded, &environment, wanted, language).await
             }
-            Command::Status { json } => status::run(&loaded, &environment, *json).await,
+            Command::Status { watch: true, .. } => status::watch(&loaded, &environment, &terminal).await,
+            Command::Status { json, .. } => status::run(&loaded, &environment, &terminal, *json).await,
             Command::Servers { json } => servers::run(&loaded, &environment, *json).await,
             Command::Client(command) => {
                 let wanted = match command {
@@ -137,7 +149,7 @@ fn run(args: &Args) -> Exit {
                     ClientCommand::List { json } => Wanted::List { as_json: *json },
                     ClientCommand::Remove { name, key } => Wanted::Remove { name, fingerprint: key.as_deref() },
                 };
-                client::run(&loaded, wanted).await
+                client::run(&loaded, wanted, language).await
             }
             Command::Key(KeyCommand::Rotate { new_key, old_key }) => {
                 key::rotate(&loaded, &environment, new_key, old_key.as_deref()).await
@@ -192,9 +204,9 @@ fn kept(loaded: &Loaded, environment: &Environment) -> Result<Vec<Kept>, Exit> {
 }
 
 /// Says so if no upstream has a login: a command that ends without a word looks as if it had done something.
-fn note_no_logins<T>(logins: &[T]) {
+fn note_no_logins<T>(logins: &[T], language: Language) {
     if logins.is_empty() {
-        say("No upstream needs a login: the tokens of all of them come from files or commands.");
+        say(sign_in::NO_LOGINS.text(language));
     }
 }
 

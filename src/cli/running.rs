@@ -21,27 +21,36 @@ pub(super) enum Running {
 
 /// Looks for the daemon that the configuration leads to.
 pub(super) async fn find(loaded: &Loaded) -> Running {
+    let (running, note) = look(loaded).await;
+    if let Some(note) = note {
+        error_line(&note);
+    }
+    running
+}
+
+/// The same, with what a person has to know about it.
+pub(super) async fn look(loaded: &Loaded) -> (Running, Option<String>) {
     let settings = settings(loaded);
     let client = match Client::find(&settings.control.sought).await {
         Reach::Daemon(client) => client,
-        Reach::Denied(path) => return Running::Denied(path),
-        Reach::Nobody => return Running::Nobody,
+        Reach::Denied(path) => return (Running::Denied(path), None),
+        Reach::Nobody => return (Running::Nobody, None),
     };
     match client.status().await {
         Ok(status) => {
             // A second daemon of this user has logins of its own.
             if loaded.places.contains_key("state_dir") && status.state_dir != settings.state_dir {
-                error_line(&format!(
+                let note = format!(
                     "note: the mcp-proxy at {} keeps its logins in {}, not in {}; it is not asked",
                     client.path().display(),
                     status.state_dir.display(),
                     settings.state_dir.display()
-                ));
-                return Running::Nobody;
+                );
+                return (Running::Nobody, Some(note));
             }
-            Running::Daemon(client, Box::new(status))
+            (Running::Daemon(client, Box::new(status)), None)
         }
-        Err(error) => Running::Silent(error),
+        Err(error) => (Running::Silent(error), None),
     }
 }
 

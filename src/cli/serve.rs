@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::exit::Exit;
 use crate::cli::prompt::Prompt;
-use crate::cli::{error_line, import, login, person, prompt, say, startup};
+use crate::cli::terminal::Terminal;
+use crate::cli::{error_line, login, person, prompt, say, startup};
 use crate::config::settings::Settings;
 use crate::config::{Inputs, Loaded};
 use crate::daemon::inherited::Inherited;
@@ -19,9 +20,11 @@ use crate::daemon::report::servers::Known;
 use crate::daemon::sign_in::{SignIn, SignInError, SignedIn};
 use crate::daemon::signals::{Orders, Signals};
 use crate::daemon::{Daemon, Environment, Listing, Purpose};
+use crate::model::language::Language;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::observe::log::Log;
+use crate::phrase::{commands, sign_in as words};
 
 /// What a daemon starts with.
 pub(super) struct Start {
@@ -36,7 +39,7 @@ pub(super) struct Start {
 }
 
 /// Serves until stopped.
-pub(super) async fn run(start: Start, environment: Environment) -> Exit {
+pub(super) async fn run(start: Start, environment: Environment, terminal: Terminal) -> Exit {
     let Start { inherited, inputs, loaded, log } = start;
     let settings = &loaded.settings;
     limits::raise_open_files();
@@ -64,7 +67,7 @@ pub(super) async fn run(start: Start, environment: Environment) -> Exit {
     let orders = Orders::default();
     daemon.reload_from(Source { inputs, loaded: loaded.clone(), log, asked: orders.reload.clone() });
     let Orders { stop, now, .. } = orders.clone();
-    let greeting = greet(settings, &daemon, &environment, &stop);
+    let greeting = greet(settings, &daemon, &environment, terminal, &stop);
     let running = daemon.run(stop.clone());
     tokio::select! {
         (collapsed, greeted) = async { tokio::join!(running, greeting) } => match collapsed {
@@ -97,6 +100,7 @@ fn greet<'a>(
     settings: &'a Settings,
     daemon: &Daemon,
     environment: &Environment,
+    terminal: Terminal,
     stop: &CancellationToken,
 ) -> impl Future<Output = Exit> + use<'a> {
     let standings = daemon.health().standings();
@@ -105,29 +109,28 @@ fn greet<'a>(
     let missing: Vec<SignIn> = daemon.sign_ins().iter().filter(needs_login).cloned().collect();
     let listings = daemon.listings().to_vec();
     let (address, environment, stop) = (daemon.address(), environment.clone(), stop.clone());
+    let language = terminal.language;
     async move {
         let found = missing.iter().find_map(SignIn::importable);
         if let Some((path, _)) = &found {
-            say(&format!(
-                "Found the login of `aliyun mcp-proxy` ({}); take it over with: mcp-proxy import",
-                path.display()
-            ));
+            say(&words::FOUND_OTHER_LOGIN.fill(language, &[("file", &path.display())]));
         }
         if !missing.is_empty() && !prompt::is_possible() {
-            say("Not signed in. Sign in with: mcp-proxy login");
+            say(words::NOT_SIGNED_IN.text(language));
         } else if !missing.is_empty() {
-            let ways = login::Ways { open_browser: settings.open_browser, callbacks: address.is_some() };
+            let ways = login::Ways { open_browser: settings.open_browser, callbacks: address.is_some(), qr: true };
+            let place = login::Place { ways, environment: &environment, terminal: &terminal };
             let mut prompt = Prompt::begin_if_possible();
             for sign_in in &missing {
                 let signed_in = tokio::select! {
-                    signed_in = offer(sign_in, missing.len() == 1, &mut prompt) => signed_in,
+                    signed_in = offer(sign_in, missing.len() == 1, &mut prompt, language) => signed_in,
                     () = stop.cancelled() => return Exit::Ok,
                 };
                 if signed_in {
                     person::note(&settings.state_dir, sign_in.upstream(), &environment);
                     continue;
                 }
-                match login::interactive(sign_in, ways, &environment, &mut prompt, &stop).await {
+                match login::interactive(sign_in, &place, &mut prompt, &stop).await {
                     Ok(login::Ending::SignedIn) => {
                         person::note(&settings.state_dir, sign_in.upstream(), &environment);
                     }
@@ -135,7 +138,7 @@ fn greet<'a>(
                     Err(error @ SignInError::Superseded(_)) => say(&format!("{error}.")),
                     Ok(login::Ending::Stopped) => return Exit::Ok,
                     Err(error) => {
-                        error_line(&error.to_string());
+                        login::failed(&error, language);
                         stop.cancel();
                         return Exit::from(&error);
                     }
@@ -153,17 +156,17 @@ fn greet<'a>(
 
 /// Asks whether a login that was found is to be taken over; answers whether it was. With several upstreams it is not
 /// offered: two that renew one login end each other's.
-async fn offer(sign_in: &SignIn, alone: bool, prompt: &mut Option<Prompt>) -> bool {
+async fn offer(sign_in: &SignIn, alone: bool, prompt: &mut Option<Prompt>, language: Language) -> bool {
     let (Some((_, credential)), true, Some(prompt)) = (sign_in.importable(), alone, prompt) else { return false };
-    say("Take it over now? [y/N]");
+    say(words::TAKE_OVER.text(language));
     let answer = prompt.next().await.unwrap_or_default().trim().to_ascii_lowercase();
     if answer != "y" && answer != "yes" {
         return false;
     }
     match sign_in.take_over(credential).await {
         Ok(SignedIn { upstream, application, not_saved, .. }) => {
-            login::signed_in(upstream.as_str(), &application, not_saved.as_deref());
-            say(import::ONE_OF_TWO);
+            login::signed_in(upstream.as_str(), &application, not_saved.as_deref(), language);
+            say(commands::ONE_OF_TWO.text(language));
             true
         }
         Err(error) => {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::settings::Settings;
 use crate::daemon::catalogue::Catalogue;
-use crate::daemon::control::{self, Control, Shelf, Waiting};
+use crate::daemon::control::{self, Control, Probe, Shelf, Waiting};
 use crate::daemon::headline::Headline;
 use crate::daemon::inherited::Socket;
 use crate::daemon::metrics::{self, Metrics};
@@ -55,6 +55,7 @@ impl Daemon {
             sign_ins: self.sign_ins.clone(),
             credentials: self.catalogues.iter().map(Catalogue::whose).collect(),
             api: self.api.clone(),
+            probe: Probe::default(),
             waiting: Waiting::default(),
             finder: self.finder.clone(),
             registrar: self.registrar.clone(),

@@ -40,9 +40,14 @@ impl StopSignals {
         Signals::of(&[SIGINT, SIGTERM]).map(Self)
     }
 
-    /// Cancels `stop` at the first signal and `now` at the second.
-    pub async fn cancel(self, stop: CancellationToken, now: CancellationToken) {
-        self.0.obey(Orders { stop, now, ..Orders::default() }).await;
+    /// Cancels `stop` at the first signal and `now` at the second. Whoever pressed Ctrl+C knows, so nothing is logged.
+    pub async fn cancel(mut self, stop: CancellationToken, now: CancellationToken) {
+        while self.0.stream.next().await.is_some() {
+            if stop.is_cancelled() {
+                now.cancel();
+            }
+            stop.cancel();
+        }
     }
 }
 

@@ -57,6 +57,12 @@ macro_rules! phrases {
     };
 }
 
+pub mod advice;
+pub mod commands;
+pub mod conditions;
+pub mod pages;
+pub mod sign_in;
+pub mod status;
 pub mod time;
 
 #[cfg(test)]
@@ -66,7 +72,8 @@ mod tests {
     use super::*;
 
     /// Every file of the catalogue.
-    const FILES: &[&[(&str, Phrase)]] = &[time::ALL];
+    const FILES: &[&[(&str, Phrase)]] =
+        &[advice::ALL, commands::ALL, conditions::ALL, pages::ALL, sign_in::ALL, status::ALL, time::ALL];
 
     fn places(text: &str) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
@@ -84,6 +91,17 @@ mod tests {
             assert_eq!(places(phrase.en), places(phrase.zh), "{name}");
             assert!(!phrase.en.trim().is_empty() && phrase.en != phrase.zh, "{name}");
             assert!(phrase.zh.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{name}: {}", phrase.zh);
+        }
+    }
+
+    #[test]
+    fn no_file_of_the_catalogue_is_left_out() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/phrase");
+        let own = include_str!("mod.rs");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let module = name.strip_suffix(".rs").unwrap();
+            assert!(module == "mod" || own.contains(&format!("{module}::ALL")), "{name} is not in FILES");
         }
     }
 

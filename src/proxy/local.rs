@@ -1,9 +1,10 @@
 //! What the listener answers itself.
 
-use http::Method;
 use http::request::Parts;
+use http::{Method, header};
 
 use crate::model::callback::{Callback, CallbackOutcome};
+use crate::model::language::Language;
 use crate::observe::health::Standing;
 use crate::proxy::context::Context;
 use crate::proxy::health_answer;
@@ -37,14 +38,16 @@ pub(super) fn status_alone(context: &Context) -> Reply {
 }
 
 async fn callback(head: &Parts, context: &Context) -> Reply {
+    let preferred = head.headers.get(header::ACCEPT_LANGUAGE).and_then(|field| field.to_str().ok());
+    let language = preferred.map(Language::of_accept_language).unwrap_or_default();
     // HEAD is safe (RFC 9110 §9.2.1): what scans links, or looks before it follows, must not use up a waiting login.
     if head.method == Method::HEAD {
-        return reply::callback(&CallbackOutcome::NotExpected);
+        return reply::callback(&CallbackOutcome::NotExpected, language);
     }
     let callback = Callback::from_query(head.uri.query().unwrap_or_default());
     let outcome = (context.callbacks)(callback).await;
     if outcome == CallbackOutcome::NotExpected {
         tracing::info!("a callback came that no login waits for; nothing was changed");
     }
-    reply::callback(&outcome)
+    reply::callback(&outcome, language)
 }

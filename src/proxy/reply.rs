@@ -10,6 +10,7 @@ use hyper::ext::ReasonPhrase;
 
 use crate::model::callback::CallbackOutcome;
 use crate::model::client::ClientName;
+use crate::model::language::Language;
 use crate::model::time::in_words;
 use crate::observe::text::shown;
 use crate::policy::client::Stranger;
@@ -316,16 +317,17 @@ pub(super) fn no_upstream() -> Reply {
     text(StatusCode::NOT_FOUND, "No upstream is mounted at this path.\n")
 }
 
-/// The page for what became of a callback.
-pub(super) fn callback(outcome: &CallbackOutcome) -> Reply {
+/// The page for what became of a callback, in the language that the browser prefers.
+pub(super) fn callback(outcome: &CallbackOutcome, language: Language) -> Reply {
     let status = match outcome {
         CallbackOutcome::SignedIn | CallbackOutcome::NotExpected => StatusCode::OK,
         CallbackOutcome::Denied { .. } => StatusCode::FORBIDDEN,
         CallbackOutcome::Failed { .. } => StatusCode::BAD_GATEWAY,
     };
-    let mut reply = with(status, "text/html; charset=utf-8", Bytes::from(pages::for_outcome(outcome)));
+    let mut reply = with(status, "text/html; charset=utf-8", Bytes::from(pages::for_outcome(outcome, language)));
     for (name, value) in [
         ("cache-control", "no-store"),
+        ("content-language", language.tag()),
         ("content-security-policy", pages::CONTENT_SECURITY_POLICY),
         ("referrer-policy", "no-referrer"),
         ("x-content-type-options", "nosniff"),
@@ -464,7 +466,7 @@ mod tests {
 
     #[test]
     fn the_callback_page_is_not_stored_and_loads_nothing() {
-        let reply = callback(&CallbackOutcome::SignedIn);
+        let reply = callback(&CallbackOutcome::SignedIn, Language::English);
         assert_eq!(reply.headers()["cache-control"], "no-store");
         assert!(reply.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
     }

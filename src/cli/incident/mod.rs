@@ -17,11 +17,19 @@ use crate::daemon::control::client::ClientError;
 use crate::daemon::control::protocol::{AddedKey, Declared, Ended, IncidentRequest, Resumed};
 use crate::daemon::incident::{Notice, Statement};
 use crate::daemon::ledger::Ledger;
+use crate::model::language::Language;
 use crate::model::time::Clock;
 use crate::net::api_client::ApiClient;
+use crate::phrase::commands;
 
 /// Stops all forwarding, ends every grant, and shows the audit trail since a time.
-pub(super) async fn declare(loaded: &Loaded, environment: &Environment, rotate_keys: bool, since: &str) -> Exit {
+pub(super) async fn declare(
+    loaded: &Loaded,
+    environment: &Environment,
+    rotate_keys: bool,
+    since: &str,
+    language: Language,
+) -> Exit {
     let since = match since::parse(since, Clock::system().now().wall) {
         Ok(since) => since,
         Err(error) => {
@@ -43,18 +51,18 @@ pub(super) async fn declare(loaded: &Loaded, environment: &Environment, rotate_k
             (declared, Exit::Unavailable)
         }
     };
-    let exit = tell(&declared, rotate_keys, exit);
+    let exit = tell(&declared, rotate_keys, exit, language);
     say("");
     trail::show(settings(loaded).log.audit_file.as_deref(), since);
     say("");
     let others = settings(loaded).upstreams.iter().filter(|upstream| !matches!(upstream.auth, Auth::AlibabaOauth(_)));
     let others: Vec<&str> = others.map(|upstream| upstream.proxy.name.as_str()).collect();
-    say(&advice::text(&declared.logins, &others, since));
+    say(&advice::text(&declared.logins, &others, since, language));
     exit
 }
 
 /// Ends an incident.
-pub(super) async fn resume(loaded: &Loaded) -> Exit {
+pub(super) async fn resume(loaded: &Loaded, language: Language) -> Exit {
     let resumed = match running::find(loaded).await {
         Running::Daemon(client, _) => match client.resume().await {
             Ok(resumed) => resumed,
@@ -68,8 +76,8 @@ pub(super) async fn resume(loaded: &Loaded) -> Exit {
         Running::Silent(error) => return failed(&error),
     };
     say(match resumed.was_stopped {
-        true => "The incident is over: requests are forwarded again. If the logins were removed: mcp-proxy login",
-        false => "There is no incident; nothing was changed.",
+        true => commands::INCIDENT_OVER.text(language),
+        false => commands::NO_INCIDENT.text(language),
     });
     Exit::Ok
 }
@@ -115,12 +123,10 @@ fn resumed_on_file(loaded: &Loaded) -> Result<Resumed, Exit> {
 }
 
 /// Says what was done; the exit code is that of the worst.
-fn tell(declared: &Declared, rotate_keys: bool, mut exit: Exit) -> Exit {
+fn tell(declared: &Declared, rotate_keys: bool, mut exit: Exit, language: Language) -> Exit {
     let file = declared.file.display();
     match &declared.not_written {
-        None => say(&format!(
-            "Stopped: mcp-proxy forwards nothing, also after a restart ({file}). When it is over: mcp-proxy resume"
-        )),
+        None => say(&commands::FORWARDING_STOPPED.fill(language, &[("file", &file)])),
         Some(error) => {
             error_line(&format!(
                 "a running mcp-proxy forwards nothing, but that ends with it: {file} cannot be written: {error}. Stop \
@@ -130,7 +136,7 @@ fn tell(declared: &Declared, rotate_keys: bool, mut exit: Exit) -> Exit {
         }
     }
     for ended in &declared.logins {
-        exit = logout::tell(ended, true, "").unwrap_or(exit);
+        exit = logout::tell(ended, true, None, language).unwrap_or(exit);
     }
     if rotate_keys {
         match &declared.keys_kept {
@@ -138,9 +144,9 @@ fn tell(declared: &Declared, rotate_keys: bool, mut exit: Exit) -> Exit {
                 error_line(&format!("the client keys are still good: {error}"));
                 exit = Exit::IoError;
             }
-            None if declared.keys.is_empty() => say("No client has a key; there is nothing to rotate."),
+            None if declared.keys.is_empty() => say(commands::NO_KEYS.text(language)),
             None => {
-                say("The keys of all clients are replaced. The new ones, shown this once:");
+                say(commands::KEYS_REPLACED.text(language));
                 declared.keys.iter().for_each(|made| say(&format!("  {}: {}", made.client, made.key)));
             }
         }

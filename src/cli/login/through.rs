@@ -1,28 +1,32 @@
 //! `mcp-proxy login` beside a running daemon: the daemon signs in, this shows the address and brings what is pasted.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 use crate::alibaba::settings::Settings as AlibabaSettings;
 use crate::cli::exit::Exit;
-use crate::cli::login::{congratulate, show, stopped_by_signals};
+use crate::cli::interrupt::stopped_by_signals;
+use crate::cli::login::{Place as Scene, congratulate, failed_by, not_taken, show, stopped};
 use crate::cli::prompt::Prompt;
-use crate::cli::{error_line, note_no_logins, person, say, settings};
+use crate::cli::{error_line, note_no_logins, person, say, settings, spinner};
 use crate::config::Loaded;
 use crate::config::problem::Place;
 use crate::config::settings::Auth;
-use crate::daemon::Environment;
 use crate::daemon::control::client::{Client, ClientError, Events};
 use crate::daemon::control::protocol::{Application, LoginEvent, LoginRequest};
+use crate::daemon::obstacle::Obstacle;
 use crate::daemon::report::{SignInDoor, Status, Upstream};
 use crate::daemon::sign_in::{self, SignInError};
-use crate::model::time::{Clock, in_words};
+use crate::model::time::Clock;
 use crate::net::api_client::ApiClient;
+use crate::phrase::{sign_in as words, time};
 
 /// Signs in to every upstream of the daemon that has logins.
-pub(super) async fn run(loaded: &Loaded, environment: &Environment, client: &Client, status: &Status) -> Exit {
+pub(super) async fn run(loaded: &Loaded, scene: &Scene<'_>, client: &Client, status: &Status) -> Exit {
     let doors: Vec<(&Upstream, &SignInDoor)> =
         status.upstreams.iter().filter_map(|upstream| Some((upstream, upstream.sign_in.as_ref()?))).collect();
-    note_no_logins(&doors);
+    note_no_logins(&doors, scene.terminal.language);
     if let Some(contradiction) = doors.iter().find_map(|(upstream, door)| contradiction(loaded, upstream, door)) {
         error_line(&contradiction);
         return Exit::Usage;
@@ -30,10 +34,13 @@ pub(super) async fn run(loaded: &Loaded, environment: &Environment, client: &Cli
     let mut prompt = Prompt::begin_if_possible();
     stopped_by_signals(async |stop| {
         for (upstream, door) in &doors {
-            let login = Login { loaded, environment, client, upstream, door };
+            let login = Login { loaded, scene, client, upstream, door };
             let exit = tokio::select! {
                 exit = login.run(&mut prompt) => exit,
-                () = stop.cancelled() => Exit::TempFail,
+                () = stop.cancelled() => {
+                    stopped(scene.terminal);
+                    Exit::TempFail
+                }
             };
             if exit != Exit::Ok {
                 return exit;
@@ -78,7 +85,7 @@ fn alibaba<'a>(loaded: &'a Loaded, name: &str) -> Option<&'a AlibabaSettings> {
 /// One sign-in.
 struct Login<'a> {
     loaded: &'a Loaded,
-    environment: &'a Environment,
+    scene: &'a Scene<'a>,
     client: &'a Client,
     upstream: &'a Upstream,
     door: &'a SignInDoor,
@@ -86,20 +93,23 @@ struct Login<'a> {
 
 impl Login<'_> {
     async fn run(&self, prompt: &mut Option<Prompt>) -> Exit {
-        let application = match self.application().await {
+        let (terminal, language) = (self.scene.terminal, self.scene.terminal.language);
+        let finding = words::FINDING_APPLICATION.text(language);
+        let application = match spinner::during(terminal, finding, self.application()).await {
             Ok(application) => application,
             Err(error) => {
-                error_line(&match &error {
+                let reason = match &error {
                     SignInError::Credentials(_) => format!("{error}. The running mcp-proxy has none either"),
                     _ => error.to_string(),
-                });
+                };
+                failed_by(Obstacle::from(&error), &reason, language);
                 return Exit::from(&error);
             }
         };
         let request = LoginRequest {
             upstream: Some(self.upstream.name.clone()),
             application,
-            user: person::behind_sudo(self.environment),
+            user: person::behind_sudo(self.scene.environment),
         };
         let ended = match self.client.login(&request).await {
             Ok(events) => self.follow(events, prompt).await,
@@ -128,19 +138,19 @@ impl Login<'_> {
         // Without TLS roots there is nothing to ask with; the daemon may be better off.
         let Ok(api) = ApiClient::new(&settings(self.loaded).net) else { return Ok(None) };
         let redirect_uri = &self.door.redirect_uri;
-        let credentials = sign_in::credentials(ours, self.environment, api, Clock::system());
+        let credentials = sign_in::credentials(ours, self.scene.environment, api, Clock::system());
         let app = sign_in::application(ours, &credentials, redirect_uri).await?;
         Ok(Some(app.into()))
     }
 
     /// Shows the address, and brings what the person pastes, until the login has ended.
     async fn follow(&self, mut events: Events, prompt: &mut Option<Prompt>) -> Result<Exit, ClientError> {
+        let (terminal, language) = (self.scene.terminal, self.scene.terminal.language);
+        // The daemon looks for the application, if nobody here has.
+        let finding = words::FINDING_APPLICATION.text(language);
         let (login, mut browser) = loop {
-            match events.next().await? {
-                LoginEvent::Waiting { id, url, redirect_uri, .. } => {
-                    let open_browser = settings(self.loaded).open_browser;
-                    break (id, show(&url, &redirect_uri, open_browser, self.environment));
-                }
+            match spinner::during(terminal, finding, events.next()).await? {
+                LoginEvent::Waiting { id, url, redirect_uri, .. } => break (id, show(&url, &redirect_uri, self.scene)),
                 LoginEvent::Other => {}
                 last => return Ok(self.ended(last)),
             }
@@ -157,7 +167,7 @@ impl Login<'_> {
                     LoginEvent::Waiting { .. } | LoginEvent::Other => {}
                     last => return Ok(self.ended(last)),
                 },
-                () = browser.failed() => say("The browser could not be opened; open the address above by hand."),
+                () = browser.failed() => say(words::BROWSER_FAILED.text(language)),
                 text = typed => match text {
                     Some(text) => self.paste(login, text).await?,
                     None => *prompt = None,
@@ -169,7 +179,7 @@ impl Login<'_> {
     async fn paste(&self, login: u64, text: String) -> Result<(), ClientError> {
         match self.client.paste(login, text).await {
             Err(ClientError::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, error }) => {
-                say(&format!("{error}.\nEnter authorization code or address:"));
+                not_taken(&error, self.scene.terminal.language);
                 Ok(())
             }
             // It has ended meanwhile, and its last event says how.
@@ -179,17 +189,19 @@ impl Login<'_> {
     }
 
     fn ended(&self, last: LoginEvent) -> Exit {
+        let language = self.scene.terminal.language;
         match last {
             LoginEvent::Done { upstream, application, valid_for, not_saved, .. } => {
-                congratulate(&upstream, &application, not_saved.as_deref());
-                let valid = valid_for.map(std::time::Duration::from_secs);
-                let valid =
-                    valid.map_or_else(String::new, |left| format!("; its token is valid for {}", in_words(left)));
-                say(&format!("The running mcp-proxy uses it{valid}."));
+                congratulate(&upstream, &application, not_saved.as_deref(), language);
+                let left = valid_for.map(|seconds| time::length(language, Duration::from_secs(seconds)));
+                say(&left.map_or_else(
+                    || words::IN_USE.text(language).to_owned(),
+                    |left| words::IN_USE_FOR.fill(language, &[("length", &left)]),
+                ));
                 Exit::Ok
             }
             LoginEvent::Failed { reason, obstacle } => {
-                error_line(&reason);
+                failed_by(obstacle, &reason, language);
                 obstacle.into()
             }
             LoginEvent::Waiting { .. } | LoginEvent::Other => Exit::Software,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::auth::keeper;
-use crate::cli::status::{Daemon, Report, first_to_end};
+use crate::cli::status::{Asked, Daemon, Report, first_to_end};
 use crate::daemon::neighbour::{Neighbour, Reported};
 use crate::daemon::report::{Date, Source, Status, Upstream, VERSION};
 use crate::model::time::Wall;
@@ -27,7 +27,10 @@ fn value(report: &Report) -> Value {
 
 fn of_daemon(daemon: &Daemon, now: Wall) -> Value {
     let (address, listens, control, health) = match daemon {
-        Daemon::Asked(path, status) => (status.listens.first(), "mcp-proxy", Some(path), of_status(status, now)),
+        Daemon::Asked(asked) => {
+            let Asked { control, status, .. } = asked.as_ref();
+            (status.listens.first(), "mcp-proxy", Some(control), of_status(status, now))
+        }
         Daemon::LookedFor(address, neighbour) => {
             let (listens, health) = match neighbour {
                 Neighbour::None => ("nothing", Value::Null),
@@ -43,12 +46,41 @@ fn of_daemon(daemon: &Daemon, now: Wall) -> Value {
         "control": control.map(|path| path.display().to_string()),
         "api_credentials": of_credentials(daemon),
         "health": health,
+        "requests": asked(daemon).map(|asked| asked.status.requests),
+        "tokens": asked(daemon).map(|asked| asked.status.upstreams.iter().map(of_token).collect::<Vec<_>>()),
+        "reach": asked(daemon).and_then(|asked| asked.reach.as_ref()).map(|reach| &reach.upstreams),
+        "recent": asked(daemon).and_then(|asked| asked.recent.as_ref()).map(|recent| json!({
+            "clients": recent.clients,
+            "calls": recent.calls,
+        })),
+    })
+}
+
+/// What a daemon said, if one was asked.
+fn asked(daemon: &Daemon) -> Option<&Asked> {
+    match daemon {
+        Daemon::Asked(asked) => Some(asked),
+        Daemon::LookedFor(..) => None,
+    }
+}
+
+/// The token of one upstream, whatever supplies it.
+fn of_token(upstream: &Upstream) -> Value {
+    json!({
+        "upstream": upstream.name,
+        "source": upstream.source,
+        "serves": upstream.serves,
+        "token_ends": upstream.token_ends,
+        "renewals": upstream.renewals,
+        "renewal_failures": upstream.renewal_failures,
+        "last_renewal": upstream.last_renewal,
+        "next_renewal": upstream.next_renewal,
     })
 }
 
 /// Where each upstream that needs API credentials has them from; `null` if nobody was asked who knows.
 fn of_credentials(daemon: &Daemon) -> Value {
-    let Daemon::Asked(_, status) = daemon else { return Value::Null };
+    let Some(Asked { status, .. }) = asked(daemon) else { return Value::Null };
     let needs = |upstream: &&Upstream| matches!(upstream.source, Source::Login | Source::AccessKey);
     let of = |upstream: &Upstream| json!({ "upstream": upstream.name, "source": upstream.api_credentials });
     status.upstreams.iter().filter(needs).map(of).collect()
@@ -109,10 +141,33 @@ pub(super) fn of_nothing() -> Status {
     }
 }
 
+/// A tool call that went well, in 210 ms.
+#[cfg(test)]
+pub(super) fn call() -> crate::daemon::report::recent::Call {
+    crate::daemon::report::recent::Call {
+        at: None,
+        request: "r-1".to_owned(),
+        client: "dify".to_owned(),
+        upstream: Some("alibaba".to_owned()),
+        server: Some("ecs".to_owned()),
+        method: Some("tools/call".to_owned()),
+        name: Some("list".to_owned()),
+        http_method: "POST".to_owned(),
+        path: "/x/mcp".to_owned(),
+        status: Some(200),
+        refused_by: None,
+        duration_us: 210_000,
+        bytes: 10,
+        ending: "complete".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::daemon::report::login::Login;
+    use crate::daemon::report::reach::{Reachability, Reached};
+    use crate::daemon::report::recent::{ClientUse, Recent};
     use crate::daemon::report::{Condition, SignInDoor};
 
     fn names(value: &Value, into: &mut Vec<String>) {
@@ -157,6 +212,7 @@ mod tests {
             logins: vec![Login::of_nobody()],
             daemon: Daemon::LookedFor(Some("127.0.0.1:8088".to_owned()), Neighbour::Proxy(reported)),
             key_problem: None,
+            notes: Vec::new(),
         };
         let value = value(&report);
         assert_eq!((&value["version"], &value["time"]), (&json!(1), &json!("2027-01-15T08:00:00Z")));
@@ -197,7 +253,14 @@ mod tests {
         };
         let status = Status { upstreams: vec![upstream], conditions: vec![condition], ..of_nothing() };
         described(&serde_json::to_value(&status).unwrap());
-        let daemon = Daemon::Asked("/run/mcp-proxy/control.sock".into(), Box::new(status));
+        let reached =
+            Reached { upstream: "alibaba".to_owned(), duration_us: Some(1), status: Some(401), problem: None };
+        let reach = Reachability { version: 1, time: None, upstreams: vec![reached] };
+        let call = call();
+        let used = ClientUse { client: "dify".to_owned(), requests: 1, refused: 0, last: call.clone() };
+        let recent = Recent { version: 1, time: None, calls: vec![call], clients: vec![used] };
+        let control = "/run/mcp-proxy/control.sock".into();
+        let daemon = Daemon::Asked(Box::new(Asked { control, status, recent: Some(recent), reach: Some(reach) }));
         let value = of_daemon(&daemon, now());
         described(&value);
         assert_eq!(

@@ -1,20 +1,29 @@
 //! `mcp-proxy status`: who is signed in, until when, and what the daemon says. Changes nothing.
 
+mod calls;
 mod json;
+mod upstreams;
+mod watch;
 mod words;
 
 use std::path::PathBuf;
 
 use crate::cli::exit::Exit;
 use crate::cli::running::{self, Running};
+use crate::cli::screen::Line;
+use crate::cli::terminal::Terminal;
 use crate::cli::{error_line, say, settings};
 use crate::config::Loaded;
 use crate::config::settings::Listen;
 use crate::daemon::neighbour::{self, Neighbour};
 use crate::daemon::report::login::{Login, State};
+use crate::daemon::report::reach::Reachability;
+use crate::daemon::report::recent::Recent;
 use crate::daemon::report::{Status, Upstream};
 use crate::daemon::{Environment, custody};
 use crate::model::time::{Clock, Wall};
+
+pub(super) use self::watch::watch;
 
 /// Everything that is said.
 #[derive(Debug)]
@@ -24,39 +33,39 @@ struct Report {
     daemon: Daemon,
     /// The key that is given cannot be used.
     key_problem: Option<String>,
+    /// Why the daemon was not asked, though there may be one.
+    notes: Vec<String>,
 }
 
 /// What is known of a daemon.
 #[derive(Debug)]
 enum Daemon {
     /// It was asked at its control socket.
-    Asked(PathBuf, Box<Status>),
+    Asked(Box<Asked>),
     /// Somebody was looked for on the configured port; `None` if that is not fixed.
     LookedFor(Option<String>, Neighbour),
 }
 
+/// What a daemon said at its control socket.
+#[derive(Debug)]
+struct Asked {
+    control: PathBuf,
+    status: Status,
+    /// Who calls what; `None` if it does not say so, or not to us.
+    recent: Option<Recent>,
+    /// How the upstreams are reached; likewise.
+    reach: Option<Reachability>,
+}
+
 /// Says how things stand.
-pub(super) async fn run(loaded: &Loaded, environment: &Environment, as_json: bool) -> Exit {
-    let now = Clock::system().now().wall;
-    let report = match running::find(loaded).await {
-        Running::Daemon(client, mut status) => {
-            let logins = status.upstreams.iter_mut().filter_map(|upstream| upstream.login.take()).collect();
-            Report { now, logins, daemon: Daemon::Asked(client.path().to_owned(), status), key_problem: None }
-        }
-        Running::Nobody => from_files(loaded, environment, now).await,
-        Running::Denied(path) => {
-            error_line(&running::denied(&path));
-            from_files(loaded, environment, now).await
-        }
-        Running::Silent(error) => {
-            error_line(&error.to_string());
-            from_files(loaded, environment, now).await
-        }
-    };
+pub(super) async fn run(loaded: &Loaded, environment: &Environment, terminal: &Terminal, as_json: bool) -> Exit {
+    let report = look(loaded, environment).await;
+    report.notes.iter().for_each(|note| error_line(note));
     match as_json {
         true => say(&json::text(&report)),
         false => {
-            say(&words::text(&report));
+            let lines = words::lines(&report, terminal.language, terminal.size().map(|size| size.columns));
+            say(&rendered(&lines, terminal));
             if let Some(problem) = &report.key_problem {
                 error_line(problem);
             }
@@ -65,15 +74,41 @@ pub(super) async fn run(loaded: &Loaded, environment: &Environment, as_json: boo
     report.exit()
 }
 
+fn rendered(lines: &[Line], terminal: &Terminal) -> String {
+    // What scrolls is not cut: nothing else would show the rest.
+    lines.iter().map(|line| line.render(terminal.colours, None)).collect::<Vec<_>>().join("\n")
+}
+
+/// Finds out how things stand.
+async fn look(loaded: &Loaded, environment: &Environment) -> Report {
+    let now = Clock::system().now().wall;
+    let (running, note) = running::look(loaded).await;
+    let mut notes: Vec<String> = note.into_iter().collect();
+    match running {
+        Running::Daemon(client, mut status) => {
+            let logins = status.upstreams.iter_mut().filter_map(|upstream| upstream.login.take()).collect();
+            // An older daemon knows neither, and not everybody may see who calls.
+            let (recent, reach) = tokio::join!(client.recent(), client.reach());
+            let (control, recent, reach) = (client.path().to_owned(), recent.ok(), reach.ok());
+            let daemon = Daemon::Asked(Box::new(Asked { control, status: *status, recent, reach }));
+            return Report { now, logins, daemon, key_problem: None, notes };
+        }
+        Running::Nobody => {}
+        Running::Denied(path) => notes.push(running::denied(&path)),
+        Running::Silent(error) => notes.push(error.to_string()),
+    }
+    from_files(loaded, environment, now, notes).await
+}
+
 /// What the saved logins say, and whoever listens on the port.
-async fn from_files(loaded: &Loaded, environment: &Environment, now: Wall) -> Report {
+async fn from_files(loaded: &Loaded, environment: &Environment, now: Wall, notes: Vec<String>) -> Report {
     let settings = settings(loaded);
     let (key, key_problem) = match custody::key(settings, environment) {
         Ok(key) => (key, None),
         Err(error) => (None, Some(error.to_string())),
     };
     let logins = custody::kept(settings, key).iter().map(|kept| Login::look(kept, now)).collect();
-    Report { now, logins, daemon: ask(&settings.listen).await, key_problem }
+    Report { now, logins, daemon: ask(&settings.listen).await, key_problem, notes }
 }
 
 async fn ask(listen: &Listen) -> Daemon {
@@ -104,7 +139,7 @@ impl Report {
 impl Daemon {
     fn is_degraded(&self) -> bool {
         match self {
-            Self::Asked(_, status) => !status.ready,
+            Self::Asked(asked) => !asked.status.ready,
             Self::LookedFor(_, Neighbour::Proxy(reported)) => reported.status != "healthy",
             Self::LookedFor(_, Neighbour::None | Neighbour::Other(_)) => false,
         }
@@ -136,7 +171,10 @@ mod tests {
             })
         };
         let port = |neighbour: Neighbour| Daemon::LookedFor(None, neighbour);
-        let asked = |ready: bool| Daemon::Asked("/x".into(), Box::new(Status { ready, ..json::of_nothing() }));
+        let asked = |ready: bool| {
+            let status = Status { ready, ..json::of_nothing() };
+            Daemon::Asked(Box::new(Asked { control: "/x".into(), status, recent: None, reach: None }))
+        };
         for (states, daemon, exit) in [
             (vec![State::SignedIn], port(Neighbour::None), Exit::Ok),
             (vec![State::SignedIn], port(proxy("healthy")), Exit::Ok),
@@ -149,7 +187,8 @@ mod tests {
             (vec![State::SignInNeeded], asked(false), Exit::NoPermission),
         ] {
             let logins = states.iter().map(|state| Login { state: *state, ..Login::of_nobody() }).collect();
-            let report = Report { now: Wall::from_unix_seconds(0), logins, daemon, key_problem: None };
+            let report =
+                Report { now: Wall::from_unix_seconds(0), logins, daemon, key_problem: None, notes: Vec::new() };
             assert_eq!(report.exit(), exit, "{report:?}");
         }
     }

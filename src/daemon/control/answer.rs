@@ -72,7 +72,7 @@ pub(super) async fn answer(context: Arc<Context>, caller: Caller, request: Reque
 /// The one method of a path; `None` if there is no such path.
 fn allowed(path: &str) -> Option<&'static str> {
     match path {
-        "/status" | "/servers" | "/clients" | "/recent" | "/ready" | "/metrics" => Some("GET"),
+        "/status" | "/servers" | "/clients" | "/recent" | "/reach" | "/ready" | "/metrics" => Some("GET"),
         "/login" | "/logout" | "/clients/add" | "/clients/remove" | "/incident" | "/resume" => Some("POST"),
         _ => pasted_for(path).map(|_| "POST"),
     }
@@ -87,7 +87,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     match allowed(&path) {
         None => {
-            let known = "there are /status, /servers, /clients, /recent, /ready, /metrics, /login, /logout, /incident \
+            let known = "there are /status, /servers, /clients, /recent, /reach, /ready, /metrics, /login, /logout, /incident \
                          and /resume";
             return Err(Refusal::new(StatusCode::NOT_FOUND, known));
         }
@@ -123,6 +123,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         "/clients/add" => done(clients::add(&context, parsed(request).await?).await),
         "/clients/remove" => done(clients::remove(&context, parsed(request).await?).await),
         "/recent" => Ok(json(StatusCode::OK, &recent(&context))),
+        "/reach" => Ok(json(StatusCode::OK, &context.probe.reach(&context).await)),
         "/ready" => Ok(ready(&context)),
         "/metrics" => Ok(whole(StatusCode::OK, exposition::FORMAT, metrics::text(&context))),
         "/logout" => {

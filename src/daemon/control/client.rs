@@ -21,6 +21,7 @@ use crate::daemon::control::protocol::{
 };
 use crate::daemon::report::Status;
 use crate::daemon::report::clients::Clients;
+use crate::daemon::report::reach::Reachability;
 use crate::daemon::report::recent::Recent;
 use crate::daemon::report::servers::Servers;
 
@@ -114,6 +115,15 @@ impl Client {
     /// When there is no answer.
     pub async fn servers(&self) -> Result<Servers, ClientError> {
         let (status, body) = self.whole(Method::GET, "/servers", Bytes::new(), PATIENCE).await?;
+        self.read(status, &body)
+    }
+
+    /// Whether the upstreams can be reached, now or moments ago.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn reach(&self) -> Result<Reachability, ClientError> {
+        let (status, body) = self.whole(Method::GET, "/reach", Bytes::new(), PATIENCE).await?;
         self.read(status, &body)
     }
 

@@ -1,6 +1,6 @@
 //! The control socket: HTTP/1.1 over a Unix socket, for the commands of `mcp-proxy` and for whoever operates it.
 //!
-//! `GET /status`, `/servers`, `/clients`, `/ready` and `/metrics` are for everybody who can open the socket; `GET /recent`,
+//! `GET /status`, `/servers`, `/clients`, `/reach`, `/ready` and `/metrics` are for everybody who can open the socket; `GET /recent`,
 //! `POST /login`, `/login/ID/paste`, `/logout`, `/incident` and `/resume` for those whom `rights` lets; `POST /clients/add`
 //! and `/clients/remove` for root and the daemon's own user. [`protocol`] has the words that go over it, [`client`] is its
 //! other end.
@@ -13,6 +13,7 @@ mod incident;
 mod login;
 mod logout;
 pub mod protocol;
+mod reach;
 mod rights;
 mod servers;
 mod snapshot;
@@ -48,6 +49,7 @@ use crate::proxy::server::Reloader;
 pub(super) use self::answer::{Body, ready, whole};
 pub(super) use self::door::open;
 pub(super) use self::login::Waiting;
+pub(super) use self::reach::Probe;
 pub(super) use self::servers::Shelf;
 
 /// How many connections are served at once; more wait in the kernel's queue.
@@ -76,6 +78,8 @@ pub(super) struct Context {
     /// The API credentials of the upstreams that have any.
     pub(super) credentials: Vec<(UpstreamName, Credentials)>,
     pub(super) api: ApiClient,
+    /// How the upstreams were reached the last time.
+    pub(super) probe: Probe,
     /// The login that waits for what a person pastes.
     pub(super) waiting: Waiting,
     pub(super) audit: Option<Audit>,

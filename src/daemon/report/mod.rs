@@ -3,6 +3,7 @@
 pub mod clients;
 mod date;
 pub mod login;
+pub mod reach;
 pub mod recent;
 pub mod servers;
 

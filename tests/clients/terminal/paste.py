@@ -27,7 +27,7 @@ from urllib.parse import parse_qs, urlsplit
 AUTHORIZE_URL = r"(https?://\S+/oauth2/v1/auth\?\S+)"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][0-9A-B]")
 CTRL_C = b"\x03"
-COLUMNS, ROWS = 80, 24
+SIZE = "80x24"
 
 
 class Failed(Exception):
@@ -37,15 +37,17 @@ class Failed(Exception):
 class Terminal:
     """A command with a pseudo-terminal of its own."""
 
-    def __init__(self, command):
+    def __init__(self, command, size):
+        columns, rows = map(int, size.split("x"))
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             try:
+                # Before the command looks.
+                fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
                 os.execvp(command[0], command)
             except OSError as error:
                 os.write(2, f"{command[0]}: {error.strerror}\n".encode())
                 os._exit(127)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.raw = b""
         self.seen = 0
         self.status = None
@@ -202,6 +204,7 @@ def parse():
     add("--check", metavar="COMMAND", help="shell command that must succeed while the command still runs")
     add("--then", choices=["exit", "interrupt"], default="exit", help="it ends by itself, or by Ctrl+C")
     add("--expect-exit", type=int, default=0, metavar="CODE")
+    add("--size", default=SIZE, metavar="COLUMNSxROWS", help="of the terminal; by default %(default)s")
     add("--timeout", type=float, default=30, metavar="SECONDS", help="for each step")
     add("command", nargs="+")
     options = parser.parse_args()
@@ -213,7 +216,7 @@ def parse():
 def main():
     options = parse()
     secrets = set()
-    terminal = Terminal(options.command)
+    terminal = Terminal(options.command, options.size)
     try:
         run(terminal, options, secrets)
         problem = None
