@@ -551,6 +551,77 @@ fn d1_containers_and_other_machines_are_told_apart_from_users_of_this_host() {
 }
 
 #[test]
+fn d2_d3_d4_d8_hold_for_a_client_on_another_machine() {
+    const NAME: &str = "d2_d3_d4_d8_hold_for_a_client_on_another_machine";
+    if lacks(NAME, Need::NetworkNamespaces) {
+        return;
+    }
+    let networks = Networks::make();
+    let (host_name, remote) = (networks.name("h"), networks.name("r"));
+    let rules = "[[client]]\nname = \"office\"\naddresses = [\"192.0.2.2\"]\nblocked_servers = [\"/secret\"]\n\
+                 allowed_servers = [\"/open\", \"/secret\"]";
+    let host = Host::start_in(&["ip", "netns", "exec", &host_name], "192.0.2.1", rules);
+    let before = ["ip", "netns", "exec", remote.as_str()];
+    let ask =
+        |path: &str, more: &[&str]| host.ask_for(path, &before, &[&["--noproxy", "*", "--path-as-is"], more].concat());
+    // The upstream is in another namespace: what may go on is answered that it is out of reach.
+    until("the token", || ask("/open/mcp", &[]).0 == 502);
+    for (path, more, says) in [
+        ("/open/mcp", &["--header", "Host: evil.example"][..], "listen.allowed_hosts"),
+        ("/open/mcp", &["--header", "Origin: https://evil.example"], "listen.allowed_origins"),
+        ("/secret/mcp", &[], "blocked_servers"),
+        ("/open/../secret/mcp", &[], "refused"),
+        ("/open/%2e%2e/secret/mcp", &[], "refused"),
+        ("/open%2f..%2fsecret/mcp", &[], "refused"),
+        ("/openly/mcp", &[], "allowed_servers"),
+    ] {
+        let (status, body) = ask(path, more);
+        let says_so = body.contains(says) || body.contains("Access denied");
+        assert!(status == 403 && says_so, "{path} {more:?}: {status} {body}");
+    }
+    // A name that no server is known by: what may be that server is refused, and nobody lists the servers here.
+    let rules = "[[client]]\nname = \"office\"\naddresses = [\"192.0.2.2\"]\nblocked_servers = [\"ram\"]";
+    let named = Host::start_in(&["ip", "netns", "exec", &host_name], "192.0.2.1", rules);
+    let (status, body) = named.ask_for("/accounts/1/custom/x/id/a/mcp", &before, &["--noproxy", "*"]);
+    assert!(status == 403 && body.contains("[[client]] office"), "{status} {body}");
+    let stranger = Host::start_in(&["ip", "netns", "exec", &host_name], "192.0.2.1", "");
+    let health = |host: &Host| host.ask_for("/health", &before, &["--noproxy", "*"]);
+    until("the token", || health(&stranger).0 == 200);
+    assert_eq!(health(&stranger), (200, r#"{"status":"healthy"}"#.to_owned()));
+    assert_eq!(host.upstream.seen() + stranger.upstream.seen(), 0);
+}
+
+#[test]
+fn d6_another_user_reads_nothing_of_what_is_kept() {
+    if lacks("d6_another_user_reads_nothing_of_what_is_kept", Need::OtherUsers) {
+        return;
+    }
+    let host = Host::start(DIFY);
+    let key = host.run(&["client", "add", "dify"]).stdout.trim().to_owned();
+    signed_in(&host, Some(BOB));
+    let state = host.directory.path().join("state");
+    let kept: Vec<_> = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(kept.iter().any(|file| file.ends_with("access.json")), "{kept:?}");
+    for file in kept.iter().chain([&state]) {
+        for program in ["cat", "ls", "cp"] {
+            let mut reading = Command::new("setpriv");
+            reading.args(&as_user(ALICE)[1..]).arg(program).arg(file);
+            let output = reading.args(["/dev/null"].iter().filter(|_| program == "cp")).output().unwrap();
+            // A name can be listed by who knows it only where its directory lets in.
+            assert!(!output.status.success(), "{program} {}: {output:?}", file.display());
+        }
+    }
+    // Nor the memory of the daemon, where keys and tokens are.
+    for file in ["environ", "maps", "mem"] {
+        let path = format!("/proc/{}/{file}", host.daemon.id());
+        let output =
+            Command::new("setpriv").args(&as_user(ALICE)[1..]).args(["head", "-c", "1", &path]).output().unwrap();
+        assert!(!output.status.success(), "{path}: {output:?}");
+    }
+    assert!(key.starts_with("mcpk_"));
+}
+
+#[test]
 fn what_is_read_at_the_other_end_is_never_more_than_an_answer() {
     // A refusal closes nothing: the connection is good for a request that is allowed.
     let host = Host::start(DIFY);

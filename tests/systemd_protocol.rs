@@ -122,14 +122,20 @@ async fn what_cannot_be_served_ends_the_start_and_is_named() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let datagram = UnixDatagram::unbound().unwrap();
+    let unix = std::os::unix::net::UnixListener::bind(directory.path().join("for-tls.sock")).unwrap();
     let connection = std::net::TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
     let file = tempfile::tempfile().unwrap();
     for (socket, name, says) in [
         (udp.as_fd(), "proxy", "socket 2 from the service manager (proxy) is a UDP socket"),
         (datagram.as_fd(), "x.socket", "socket 2 from the service manager (x.socket) is a Unix datagram socket"),
         (file.as_fd(), "proxy", "is no socket"),
+        (unix.as_fd(), "tls", "socket 2 from the service manager (tls) is a Unix socket, on which there is no TLS"),
         (connection.as_fd(), "control", "socket 2 from the service manager (control) does not listen"),
-        (tcp.as_fd(), "contol", "is named \"contol\"; FileDescriptorName= of its unit can be proxy, control or diag"),
+        (
+            tcp.as_fd(),
+            "contol",
+            "is named \"contol\"; FileDescriptorName= of its unit can be proxy, tls, control or diag",
+        ),
         (tcp.as_fd(), "proxy:proxy", "passes 2 sockets and 3 names"),
     ] {
         let command = command(&sandbox, directory.path(), "", &[]);

@@ -1,6 +1,5 @@
 //! What stands in a certificate: its end, and for whom it is good.
 
-use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -14,11 +13,11 @@ use crate::model::time::Wall;
 #[error("the certificate cannot be read")]
 pub struct Unreadable;
 
-/// Reads a certificate. Whether it is good is decided elsewhere.
+/// Reads a certificate (DER, RFC 5280 §4.1). Whether it is good is decided elsewhere.
 ///
 /// # Errors
 /// When it is none, or says something twice.
-pub fn read(der: &CertificateDer<'_>) -> Result<Certificate, Unreadable> {
+pub fn read(der: &[u8]) -> Result<Certificate, Unreadable> {
     let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| Unreadable)?;
     if !rest.is_empty() {
         return Err(Unreadable);
@@ -54,6 +53,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_broken_anywhere_is_none_or_has_plain_names() {
+        let made = CertificateParams::new(["agent.example.com".to_owned()]).unwrap();
+        let made = made.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        for at in 0..made.der().len() {
+            for bits in [0x01, 0x20, 0x80, 0xff] {
+                let mut der = made.der().to_vec();
+                der[at] ^= bits;
+                let Ok(found) = read(&der) else { continue };
+                let names = [found.dns_names, found.uris, found.emails].concat();
+                assert!(names.iter().all(|name| is_plain(name)), "{at} {bits:x}: {names:?}");
+            }
+            assert!(read(&made.der()[..at]).is_err(), "{at} bytes of it");
+        }
+    }
+
+    #[test]
     fn names_are_those_of_the_certificate_each_of_its_kind_and_none_is_its_common_name() {
         let mut params = CertificateParams::new(["Agent.Example.COM".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::URI("spiffe://example.org/Dify".try_into().unwrap()));
@@ -68,9 +83,9 @@ mod tests {
         assert_eq!(found.emails, ["Ann@example.com"]);
         assert_eq!(found.ends.unix_seconds(), 1_927_843_200);
         assert_eq!(found.fingerprint.to_string().len(), 64);
-        let longer = CertificateDer::from([made.der().as_ref(), b"x"].concat());
-        for bad in [longer, CertificateDer::from(b"".to_vec()), CertificateDer::from(b"hello".to_vec())] {
-            assert!(read(&bad).is_err());
+        let longer = [made.der().as_ref(), b"x"].concat();
+        for bad in [&longer[..], b"", b"hello"] {
+            assert!(read(bad).is_err());
         }
     }
 }

@@ -75,7 +75,6 @@ impl Server {
     }
 
     /// True as long as somebody reads the stream of that session.
-    #[allow(dead_code, reason = "not every test that has this server asks")]
     pub(crate) fn has_listener(&self, session: &str) -> bool {
         self.streams.lock().unwrap().get(session).is_some_and(|stream| !stream.is_closed())
     }

@@ -59,8 +59,8 @@ async fn clients_are_known_by_names_of_their_certificates() {
     host.daemon.signal("TERM");
     assert_eq!(host.daemon.end().0, 0);
     let trail = std::fs::read_to_string(host.directory.path().join("audit.jsonl")).unwrap();
-    let known = format!("\"client_name\":\"digest\"");
-    let line = trail.lines().find(|line| line.contains(&known)).unwrap();
+    let known = "\"client_name\":\"digest\"";
+    let line = trail.lines().find(|line| line.contains(known)).unwrap();
     assert!(line.contains(&format!("\"client_certificate\":\"{}\"", exact.fingerprint())), "{line}");
 }
 

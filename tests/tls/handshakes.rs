@@ -11,6 +11,7 @@ use crate::client::{Begins, TLS_1_2, TLS_1_3};
 use crate::host::{CLIENT_CA, Host, PING, command, configure};
 use crate::support::PATIENCE;
 use crate::support::prerequisites::{Need, lacks};
+use crate::support::program::Program;
 use crate::support::systemd::start_with;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,6 +59,51 @@ async fn who_does_not_begin_with_tls_is_told_so_and_put_down() {
     let said = host.daemon.line("no request from 127.0.0.1:");
     assert!(said.contains("no request of HTTP"), "{said}");
     assert_eq!(host.reached(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_in_place_of_a_handshake_ends_the_connection_and_nothing_else() {
+    let mut host = Host::start(CLIENT_CA, "[limits]\nheader_timeout = \"3s\"\n").await;
+    let record = |kind: u8, bytes: &[u8]| [&[kind, 3, 3, (bytes.len() >> 8) as u8, bytes.len() as u8], bytes].concat();
+    let greeting = |length: u32, bytes: &[u8]| {
+        let [_, a, b, c] = length.to_be_bytes();
+        record(0x16, &[&[1, a, b, c], bytes].concat())
+    };
+    for (what, bytes) in [
+        ("a record that is too long", [&[0x16, 3, 1, 0xff, 0xff][..], &[0; 70_000]].concat()),
+        ("a greeting of 16 MiB", greeting(0x00ff_ffff, &[0; 16_000])),
+        ("records without anything in them", [0x16, 3, 3, 0, 0].repeat(20_000)),
+        ("a greeting that is none", greeting(64, &[0xff; 64])),
+        ("an answer", record(0x16, &[2, 0, 0, 2, 3, 3])),
+        ("data before any key", [greeting(2, &[3, 3]), record(0x17, &[0; 1000])].concat()),
+        ("an alert", record(0x15, &[2, 40])),
+        ("the greeting of SSL 2", b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10".to_vec()),
+        ("zeros", vec![0; 100_000]),
+    ] {
+        let mut stream = TcpStream::connect(host.tls).await.unwrap();
+        // The daemon may close before all of it is written.
+        let _ = stream.write_all(&bytes).await;
+        let _ = stream.shutdown().await;
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok() && answer.len() < 300, "{what}: {} bytes", answer.len());
+    }
+    assert_eq!(host.begins().post(host.tls, PING).await.unwrap().0, StatusCode::OK);
+    assert!(!host.daemon.seen().contains("panicked"), "{}", host.daemon.seen());
+    assert_eq!(host.reached(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_in_use_is_named_with_its_setting() {
+    let host = Host::start("", "").await;
+    let file = host.directory.path().join("main.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("[\"127.0.0.1:0\"]", &format!("[\"{}\"]", host.tls))).unwrap();
+    let mut serve = command(&host.directory, &["serve"]);
+    serve.env("MCP_PROXY_CONTROL__SOCKET", "off").env("MCP_PROXY_LISTEN__UNIX", "");
+    let (code, said) = Program::start(serve).end();
+    let names = said.contains(&host.tls.to_string()) && said.contains("tls.listen") && said.contains("process");
+    assert!(code == 69 && names, "{code} {said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
