@@ -134,7 +134,7 @@ async fn what_cannot_be_served_ends_the_start_and_is_named() {
         (
             tcp.as_fd(),
             "contol",
-            "is named \"contol\"; FileDescriptorName= of its unit can be proxy, tls, control or diag",
+            "is named \"contol\"; FileDescriptorName= of its unit can be proxy, tls, control, metrics or diag",
         ),
         (tcp.as_fd(), "proxy:proxy", "passes 2 sockets and 3 names"),
     ] {
