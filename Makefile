@@ -81,7 +81,7 @@ lint: ## check format, clippy, documentation, licences and sources
 		echo "cargo-deny is not installed: licences, bans and sources were NOT checked (make install-tools)"; \
 	fi
 
-generate: ## write man pages and completions anew, from the program and its documents
+generate: ## write man pages, completions and the reference of metrics anew, from the program and its documents
 	@WRITE_GENERATED=1 $(CARGO) test --quiet --locked --package mcp-proxy --test generated
 
 packages: build package-tools ## build .deb and .rpm, twice, and check them: target/packages

@@ -134,7 +134,7 @@ async fn what_cannot_be_served_ends_the_start_and_is_named() {
         (
             tcp.as_fd(),
             "contol",
-            "is named \"contol\"; FileDescriptorName= of its unit can be proxy, tls, control or diag",
+            "is named \"contol\"; FileDescriptorName= of its unit can be proxy, tls, control, metrics or diag",
         ),
         (tcp.as_fd(), "proxy:proxy", "passes 2 sockets and 3 names"),
     ] {
@@ -344,6 +344,8 @@ async fn the_journal_gets_requests_with_fields_and_never_a_secret() {
     let mut request = post(address, "/lab/echo?key=canary-query", REQUEST);
     request.headers_mut().insert("authorization", "Bearer canary-authorization".parse().unwrap());
     request.headers_mut().insert("mcp-name", "canary-lie".parse().unwrap());
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    request.headers_mut().insert("traceparent", traceparent.parse().unwrap());
     assert_eq!(whole(send(address, request).await).await.0, StatusCode::OK);
     let (entry, mut all) = journal.wait_for("POST /lab/echo tools/call echo 200");
     for (name, value) in [
@@ -355,6 +357,7 @@ async fn the_journal_gets_requests_with_fields_and_never_a_secret() {
         ("MCP_METHOD", "tools/call"),
         ("MCP_NAME", "echo"),
         ("UPSTREAM", "alibaba"),
+        ("TRACE_ID", "4bf92f3577b34da6a3ce929d0e0e4736"),
         ("CLIENT", "127.0.0.1"),
         ("STATUS", "200"),
         ("ENDING", "complete"),

@@ -260,6 +260,8 @@ async fn forward(
             // To answer a JSON-RPC request its id is needed: the rest of the body is awaited, within its limits.
             let reading = tokio::time::timeout(now.settings.header_timeout, asked.whole());
             let text = reading.await.ok().flatten();
+            // Where nothing of it had been sent, nobody has looked into it before.
+            drop(Told { record: &mut record, head, body: asked, arguments: grant.log_argument_names });
             let (name, supply) = (upstream.settings.name.as_str(), upstream.settings.supply);
             authored(reply::trouble(&trouble, name, supply, text.as_deref()), origin, &head.method, record)
         }

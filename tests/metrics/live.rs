@@ -192,6 +192,8 @@ async fn what_the_upstream_does_not_answer_is_counted_by_reason_whatever_its_sta
     let reason = [("upstream", "alibaba"), ("reason", "sign_in_needed")];
     let families =
         awaited(metrics, |families| family(families, "mcp_proxy_upstream_failures_total").value(&reason) == 1.0).await;
+    let called = [("upstream", "alibaba"), ("method", "tools/call"), ("status", "2xx")];
+    assert_eq!(family(&families, "mcp_proxy_requests_total").value(&called), 1.0, "also where nothing was sent on");
     let condition = [("name", "login-required"), ("subject", "alibaba")];
     assert_eq!(family(&families, "mcp_proxy_condition").value(&condition), 1.0);
     assert_eq!(plain(&families, "mcp_proxy_ready"), 0.0);
