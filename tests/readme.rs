@@ -9,13 +9,14 @@ use std::process::{Command, Output};
 
 use mcp_proxy::config::{Inputs, keys, load};
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "docs/ARCHITECTURE.md",
     "docs/CLIENTS.md",
     "docs/CLIENT_RULES.md",
     "docs/CLIENT_GRANTS.md",
     "docs/CONTROL.md",
+    "docs/METRICS.md",
     "docs/OPERATING.md",
     "docs/STATUS.md",
     "docs/SYSTEMD.md",

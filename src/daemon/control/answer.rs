@@ -22,12 +22,14 @@ use crate::daemon::control::protocol::{
     IncidentRequest, LoginEvent, LoginRequest, LogoutRequest, Outcome, Refused, Resumed,
 };
 use crate::daemon::control::rights::{Caller, Rights};
-use crate::daemon::control::{Context, incident, logout, metrics, servers, snapshot};
+use crate::daemon::control::{Context, incident, logout, servers, snapshot};
+use crate::daemon::metrics;
 use crate::daemon::report::Date;
 use crate::daemon::report::recent::Recent;
 use crate::daemon::sign_in::SignIn;
 use crate::model::secret::Secret;
 use crate::observe::audit::event::{Event, Verdict};
+use crate::observe::exposition;
 use crate::observe::text::shown;
 
 /// The longest body of a request, in bytes.
@@ -35,7 +37,7 @@ const LONGEST_BODY: usize = 64 * 1024;
 /// How long a caller may take to send it.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(in crate::daemon) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Why a request is not served.
 struct Refusal(StatusCode, String);
@@ -123,7 +125,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         "/recent" => Ok(json(StatusCode::OK, &recent(&context))),
         "/reach" => Ok(json(StatusCode::OK, &context.probe.reach(&context).await)),
         "/ready" => Ok(ready(&context)),
-        "/metrics" => Ok(whole(StatusCode::OK, metrics::FORMAT, metrics::text(&context))),
+        "/metrics" => Ok(whole(StatusCode::OK, exposition::FORMAT, metrics::text(&context))),
         "/logout" => {
             let LogoutRequest { revoke } = parsed(request).await?;
             let ended = logout::logout(&context, revoke).await;
@@ -176,7 +178,8 @@ fn recent(context: &Context) -> Recent {
     Recent::of(&context.traffic, Date::of(Some(context.clock.now().wall)))
 }
 
-fn ready(context: &Context) -> Response<Body> {
+/// Whether requests can be served, and which conditions are raised.
+pub(in crate::daemon) fn ready(context: &Context) -> Response<Body> {
     let ready = snapshot::is_ready(context);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let conditions: Vec<&str> = context.health.conditions().iter().map(|condition| condition.name).collect();
@@ -272,7 +275,8 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     whole(status, "application/json", text)
 }
 
-fn whole(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
+/// An answer with that text.
+pub(in crate::daemon) fn whole(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
     let mut response = Response::new(Full::new(Bytes::from(text)).boxed_unsync());
     *response.status_mut() = status;
     with_type(response, content_type)
