@@ -37,6 +37,14 @@ phrases! {
     OPEN_TO_ANYONE_REMEDY:
         "Set access.others = \"owner\", and a [[client]] for each other caller",
         "请设置 access.others = \"owner\"，并为其他调用者分别配置 [[client]]";
+    TLS_CERTIFICATE_EXPIRES: "The certificate for clients ends soon", "面向客户端的证书即将到期";
+    TLS_CERTIFICATE_EXPIRES_REMEDY:
+        "Put a new one in its place, and reload mcp-proxy",
+        "请换上新的证书，然后重新加载 mcp-proxy";
+    METRICS_NOT_SERVED: "The address for metrics cannot be had", "指标地址无法监听";
+    METRICS_NOT_SERVED_REMEDY:
+        "Give metrics an address of their own, then restart; requests are served meanwhile",
+        "请为指标设置单独的地址，然后重启；在此期间请求仍正常转发";
     INCIDENT: "All forwarding is stopped", "所有转发已停止";
     INCIDENT_REMEDY: "When the incident is over: mcp-proxy resume", "事件处理完毕后请运行：mcp-proxy resume";
     AUDIT_NOT_WRITTEN: "The audit trail cannot be written", "审计记录无法写入";
@@ -57,6 +65,8 @@ const CONDITIONS: &[(&str, Phrase, Phrase)] = &[
     ("callers-unknown", CALLERS_UNKNOWN, CALLERS_UNKNOWN_REMEDY),
     ("register-unusable", REGISTER_UNUSABLE, REGISTER_UNUSABLE_REMEDY),
     ("open-to-anyone", OPEN_TO_ANYONE, OPEN_TO_ANYONE_REMEDY),
+    ("tls-certificate-expires", TLS_CERTIFICATE_EXPIRES, TLS_CERTIFICATE_EXPIRES_REMEDY),
+    ("metrics-not-served", METRICS_NOT_SERVED, METRICS_NOT_SERVED_REMEDY),
     ("incident", INCIDENT, INCIDENT_REMEDY),
     ("audit-not-written", AUDIT_NOT_WRITTEN, AUDIT_NOT_WRITTEN_REMEDY),
     ("restart-needed", RESTART_NEEDED, RESTART_NEEDED_REMEDY),
