@@ -113,6 +113,20 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Connect a client that speaks over standard input and output only to an MCP server of the running daemon.
+    ///
+    /// The client starts this as if it were the server. The daemon is found by its control socket, or by the
+    /// configuration, and reached over its Unix socket for clients or its port. A client key is taken from the variable
+    /// MCP_PROXY_CLIENT_KEY. Standard output carries messages and nothing else; the log goes to standard error. Exit
+    /// codes: 0 the client has said all; 69 there is no such server, with the reason as the answer to each request.
+    Stdio {
+        /// The server: name, id, or path [default: the only one that there is].
+        #[arg(long, value_name = "SERVER")]
+        server: Option<String>,
+        /// Among the servers of this upstream alone.
+        #[arg(long, value_name = "NAME")]
+        upstream: Option<String>,
+    },
     /// Make, list and remove keys for clients: how a client is known that has no user or address of its own.
     #[command(subcommand)]
     Client(ClientCommand),

@@ -3,6 +3,7 @@
 mod args;
 mod browser;
 mod check_config;
+mod choice;
 mod client;
 mod exit;
 mod import;
@@ -17,6 +18,7 @@ mod serve;
 mod servers;
 mod startup;
 mod status;
+mod stdio;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -130,6 +132,9 @@ fn run(args: &Args) -> Exit {
                 import::run(&loaded, &environment, file.as_deref(), *force, upstream.as_deref()).await
             }
             Command::Status { json } => status::run(&loaded, &environment, *json).await,
+            Command::Stdio { server, upstream } => {
+                stdio::run(&loaded, &environment, server.as_deref(), upstream.as_deref()).await
+            }
             Command::Servers { json } => servers::run(&loaded, &environment, *json).await,
             Command::Client(command) => {
                 let wanted = match command {

@@ -5,6 +5,7 @@ pub mod api_client;
 pub mod cgroup;
 mod connector;
 pub mod diag;
+pub mod direct;
 mod egress;
 pub mod listener;
 pub mod owner;

@@ -14,7 +14,7 @@ const INSPECTOR = fileURLToPath(new URL('node_modules/@modelcontextprotocol/insp
 const TRICKY_TEXT = 'plain, "quoted", tab\t, two\nlines, Zoë, 你好, 🦀';
 const LARGE = 1024 * 1024;
 const USAGE = `usage: flow.mjs --url URL [options]
-  --transport streamable|sse      default streamable
+  --transport streamable|sse|stdio  default streamable; with stdio, URL is a command: ["program", "argument"]
   --case NAME                     only this case; may be repeated
   --expect TEXT                   what the user must read (sign_in_needed)
   --header 'Name: value'          sent with every request; may be repeated
@@ -27,9 +27,10 @@ function usage(problem) {
 
 /** Runs the Inspector once; answers its exit code and what it printed. */
 function run(method, ...more) {
-  const transport = options.transport === 'sse' ? 'sse' : 'http';
+  const transport = { sse: 'sse', stdio: 'stdio' }[options.transport] ?? 'http';
+  const target = options.transport === 'stdio' ? JSON.parse(options.url) : [options.url];
   const headers = options.header.flatMap((header) => ['--header', header]);
-  const words = [INSPECTOR, '--cli', options.url, '--transport', transport, '--method', method, ...more, ...headers];
+  const words = [INSPECTOR, '--cli', ...target, '--transport', transport, '--method', method, ...more, ...headers];
   // It looks for its own package relative to where it is started.
   const where = { cwd: dirname(INSPECTOR), timeout: options.timeout * 1000, maxBuffer: 16 * LARGE };
   return new Promise((resolve) => {
@@ -123,7 +124,7 @@ function parse() {
 
 const options = parse();
 if (!options.url) usage('--url is missing');
-if (!['streamable', 'sse'].includes(options.transport)) usage('--transport is one of streamable, sse');
+if (!['streamable', 'sse', 'stdio'].includes(options.transport)) usage('--transport is one of streamable, sse, stdio');
 if (options.case.includes('sign_in_needed') && !options.expect) usage('sign_in_needed needs --expect');
 
 let failed = 0;
