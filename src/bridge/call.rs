@@ -1,7 +1,7 @@
 //! One line of the client on its way to the server, and what comes back: requests, notifications and answers.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) struct Asked {
     pub(super) text: Bytes,
     pub(super) messages: Messages,
+    /// The client wants no answer any more.
+    pub(super) cancelled: Arc<AtomicBool>,
 }
 
 impl Asked {
@@ -50,6 +52,11 @@ impl Bridge {
     pub(super) async fn call(self: Arc<Self>, asked: Asked) {
         let mut wanted: HashSet<Id> = asked.messages.requests().into_iter().collect();
         if let Err(failure) = self.ask(&asked, &mut wanted).await {
+            // A server that was told so need not answer (MCP 2025-11-25, cancellation).
+            if asked.cancelled.load(Ordering::SeqCst) {
+                tracing::debug!("{}, which was cancelled: {failure}", asked.method());
+                return;
+            }
             tracing::warn!("{}: {failure}", asked.method());
             for id in &wanted {
                 self.say(failure.answer(id, asked.method())).await;

@@ -1,7 +1,7 @@
 //! Runs a bridge: hands out the lines of the client, keeps their order where it matters, and ends in order.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ struct UnderWay {
     serial: u64,
     stop: CancellationToken,
     stateless: bool,
+    /// The client has cancelled it.
+    cancelled: Arc<AtomicBool>,
     /// It goes on until it is cancelled, and nobody waits for its answer.
     endless: bool,
 }
@@ -195,7 +197,7 @@ impl Steward {
                 return self.bridge.say(message::error(None, code, why)).await;
             }
         };
-        let asked = Asked { text: text.clone(), messages };
+        let asked = Asked { text: text.clone(), messages, cancelled: Arc::default() };
         let requests = asked.messages.requests();
         let held = match self.bridge.room.hold(text).await {
             Ok(held) if requests.is_empty() || self.calls.len() < MOST_CALLS => held,
@@ -233,6 +235,7 @@ impl Steward {
                 serial: self.serial,
                 stop: stop.clone(),
                 stateless: asked.messages.stateless().is_some(),
+                cancelled: asked.cancelled.clone(),
                 endless: asked.method() == "subscriptions/listen",
             };
             self.under_way.insert(id.clone(), call);
@@ -266,6 +269,7 @@ impl Steward {
             if call.stateless {
                 return call.stop.cancel();
             }
+            call.cancelled.store(true, Ordering::SeqCst);
             let stop = call.stop.clone();
             self.bridge.spawn(async move {
                 tokio::time::sleep(CANCELLED).await;
@@ -291,7 +295,8 @@ impl Steward {
 
     /// Waits until everything that was said is delivered, and answered where there will be an answer.
     async fn finish(&mut self) {
-        for call in self.under_way.values().filter(|call| call.endless) {
+        let has_no_answer = |call: &&UnderWay| call.endless || call.cancelled.load(Ordering::SeqCst);
+        for call in self.under_way.values().filter(has_no_answer) {
             call.stop.cancel();
         }
         while self.calls.join_next().await.is_some() {}

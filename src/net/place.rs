@@ -37,6 +37,32 @@ pub fn is_on_own_bridge(bound: IpAddr, peer: IpAddr) -> bool {
     is_on_one(bound) && is_on_one(peer)
 }
 
+/// The address that this host has on the network of an interface, such as `docker0`.
+pub fn address_on(interface: &str) -> Option<Ipv4Addr> {
+    let routes = fs::read_to_string(ROUTES).ok()?;
+    let neighbour = neighbour_on(&routes, interface)?;
+    // The kernel says which address it would send from. Nothing is sent.
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((neighbour, 9)).ok()?;
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// An address on the network of an interface that is hardly the host's own: the second one.
+fn neighbour_on(routes: &str, interface: &str) -> Option<Ipv4Addr> {
+    let network = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [name, destination, _, _, _, _, _, mask, ..] = fields[..] else { return None };
+        let number = |text: &str| u32::from_str_radix(text, 16).ok();
+        let is_network = name == interface && !matches!(number(mask)?, 0 | u32::MAX);
+        is_network.then_some(Ipv4Addr::from(number(destination)?.to_ne_bytes()))
+    };
+    let network = routes.lines().skip(1).find_map(network)?;
+    Some(Ipv4Addr::from_bits(network.to_bits().checked_add(2)?))
+}
+
 /// The interface on which an address is a direct neighbour; `None` if the way to it leads over a gateway, or there is none.
 fn neighbours(routes: &str, ip: Ipv4Addr) -> Option<&str> {
     let fitting = routes.lines().skip(1).filter_map(|line| {

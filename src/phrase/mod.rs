@@ -57,6 +57,7 @@ macro_rules! phrases {
     };
 }
 
+pub mod client_config;
 pub mod time;
 
 #[cfg(test)]
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     /// Every file of the catalogue.
-    const FILES: &[&[(&str, Phrase)]] = &[time::ALL];
+    const FILES: &[&[(&str, Phrase)]] = &[client_config::ALL, time::ALL];
 
     fn places(text: &str) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();

@@ -4,8 +4,9 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -25,12 +26,20 @@ function usage(problem) {
   process.exit(64);
 }
 
+/** The words for a command, whose own flags would else be taken for the Inspector's. */
+function bridged(url) {
+  const [command, ...args] = JSON.parse(url);
+  const file = join(mkdtempSync(join(tmpdir(), 'inspector-')), 'mcp.json');
+  writeFileSync(file, JSON.stringify({ mcpServers: { cloud: { type: 'stdio', command, args } } }));
+  return ['--config', file, '--server', 'cloud'];
+}
+
 /** Runs the Inspector once; answers its exit code and what it printed. */
 function run(method, ...more) {
-  const transport = { sse: 'sse', stdio: 'stdio' }[options.transport] ?? 'http';
-  const target = options.transport === 'stdio' ? JSON.parse(options.url) : [options.url];
+  const transport = options.transport === 'sse' ? 'sse' : 'http';
   const headers = options.header.flatMap((header) => ['--header', header]);
-  const words = [INSPECTOR, '--cli', ...target, '--transport', transport, '--method', method, ...more, ...headers];
+  const target = options.transport === 'stdio' ? bridged(options.url) : [options.url, '--transport', transport];
+  const words = [INSPECTOR, '--cli', ...target, '--method', method, ...more, ...headers];
   // It looks for its own package relative to where it is started.
   const where = { cwd: dirname(INSPECTOR), timeout: options.timeout * 1000, maxBuffer: 16 * LARGE };
   return new Promise((resolve) => {
