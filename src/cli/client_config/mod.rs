@@ -238,8 +238,8 @@ fn explain(
         let _ = writeln!(std::io::stderr(), "\n  [Socket]\n  ListenStream={}\n  FreeBind=yes\n", reached.address);
         speaker.note(&words::IN_FORCE, &[("host", &reached.host())]);
     }
-    let file = homes(environment).and_then(|(home, config)| app.file(&home, &config, None));
-    let file = file.unwrap_or_default().display().to_string();
+    let (home, config) = homes(environment).unwrap_or_else(|| ("~".into(), "~/.config".into()));
+    let file = app.file(&home, &config, None).unwrap_or_default().display().to_string();
     let name = entries.first().map_or("", |entry| entry.name.as_str());
     let phrase = match app {
         App::Dify => &words::DIFY,
