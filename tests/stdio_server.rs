@@ -27,6 +27,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
 type Body = BoxBody<Bytes, std::io::Error>;
+/// What a stream says, as the test wants it.
+type Sender = mpsc::UnboundedSender<Result<Bytes, std::io::Error>>;
+type Receiver = mpsc::UnboundedReceiver<Result<Bytes, std::io::Error>>;
 
 /// What came in.
 #[derive(Debug, Clone)]
@@ -140,7 +143,7 @@ fn nothing(status: u16) -> Response<Body> {
 }
 
 /// An event stream that says `first`, then what comes out of `more`. An error there breaks it off.
-fn events(first: &str, more: Option<mpsc::UnboundedReceiver<Result<Bytes, std::io::Error>>>) -> Response<Body> {
+fn events(first: &str, more: Option<Receiver>) -> Response<Body> {
     let first = Bytes::copy_from_slice(first.as_bytes());
     let stream = futures_util::stream::unfold((Some(first), more), |(first, more)| async move {
         match (first, more) {
@@ -315,7 +318,7 @@ async fn a_session_that_does_not_come_back_is_said() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_is_resumed_behind_its_last_event() {
-    let stream: Arc<Mutex<Option<mpsc::UnboundedSender<Result<Bytes, std::io::Error>>>>> = Arc::default();
+    let stream: Arc<Mutex<Option<Sender>>> = Arc::default();
     let kept = stream.clone();
     let server =
         Server::start(move |seen, before| match (seen.method.as_str(), seen.rpc(), seen.header("last-event-id")) {
@@ -466,7 +469,7 @@ async fn a_batch_is_answered_whole_also_when_it_fails() {
 
 #[tokio::test]
 async fn the_first_transport_is_fallen_back_to_and_survives_a_break() {
-    let streams: Arc<Mutex<Vec<mpsc::UnboundedSender<Result<Bytes, std::io::Error>>>>> = Arc::default();
+    let streams: Arc<Mutex<Vec<Sender>>> = Arc::default();
     let kept = streams.clone();
     let server = Server::start(move |seen, before| match (seen.method.as_str(), seen.path.as_str()) {
         ("POST", "/mcp?x=1") => answer(405, "text/plain", "use GET"),

@@ -129,7 +129,20 @@ impl Events {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn all_bytes(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
+        let (mut events, mut found) = (Events::default(), Vec::new());
+        for piece in pieces {
+            let mut piece = *piece;
+            while let Some(event) = events.next(&mut piece, 1000).unwrap() {
+                found.push(event.data);
+            }
+        }
+        found
+    }
 
     fn all(pieces: &[&[u8]]) -> (Vec<(String, String)>, Events) {
         let (mut events, mut found) = (Events::default(), Vec::new());
@@ -176,5 +189,16 @@ mod tests {
         let mut events = Events::default();
         let lines = b"data: 0123456789\n".repeat(7);
         assert_eq!(events.next(&mut &lines[..], 60), Err(TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn any_stream_says_the_same_however_it_is_cut(stream in "(data|event|id|retry|x|: |[0-9]|\r|\n|\r\n|\n\n|é){0,60}", cut in 0..60_usize) {
+            let bytes = stream.as_bytes();
+            let whole = all(&[bytes]);
+            let (one, two) = bytes.split_at(cut.min(bytes.len()));
+            let cut = all_bytes(&[one, two]);
+            prop_assert_eq!(&whole.0.iter().map(|(_, data)| data.clone().into_bytes()).collect::<Vec<_>>(), &cut);
+        }
     }
 }

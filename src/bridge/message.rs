@@ -302,6 +302,8 @@ fn written(id: Option<&Id>, error: impl Serialize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> Messages {
@@ -414,5 +416,23 @@ mod tests {
         assert_eq!(line, "{   \"a\":  \"x\\n\u{2028}\u{85}y\" }");
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(value(&line), value(text));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_panic(text in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = (Messages::read(&text), agreed_version(&text), error_of(&text, &Id::null()).is_some());
+        }
+
+        #[test]
+        fn nothing_like_a_message_is_a_panic(text in "[{}\\[\\]\":,0-9a-z ]{0,20}(\"(id|method|params|result|error)\":[{}\\[\\]0-9\",a-z]{0,9},?){0,4}") {
+            if let Ok(messages) = Messages::read(text.as_bytes()) {
+                let errors = messages.requests().iter().map(|id| error(Some(id), -1, "x")).collect::<Vec<_>>();
+                for answer in errors {
+                    let answers = Messages::read(&answer).unwrap();
+                    prop_assert!(messages.requests().contains(answers.answers().next().unwrap()));
+                }
+            }
+        }
     }
 }

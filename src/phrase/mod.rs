@@ -51,7 +51,7 @@ fn next_place(text: &str) -> Option<(&str, &str, &str)> {
 /// Defines phrases: `NAME: "English", "Chinese";`. `ALL` has every one with its name, for the tests.
 macro_rules! phrases {
     ($($(#[$meta:meta])* $name:ident: $en:literal, $zh:literal;)+) => {
-        $($(#[$meta])* pub const $name: $crate::phrase::Phrase = $crate::phrase::Phrase { en: $en, zh: $zh };)+
+        $($(#[$meta])* #[doc = "A phrase of the catalogue."] pub const $name: $crate::phrase::Phrase = $crate::phrase::Phrase { en: $en, zh: $zh };)+
         #[cfg(test)]
         pub(super) const ALL: &[(&str, $crate::phrase::Phrase)] = &[$((stringify!($name), $name)),+];
     };
