@@ -303,6 +303,80 @@ async fn a_session_that_the_server_has_ended_is_begun_anew_once_for_all() {
 }
 
 #[tokio::test]
+async fn what_the_client_has_set_holds_in_the_new_session() {
+    let server = Server::start(|seen, before| {
+        usual(seen, before, || match (seen.header("mcp-session-id"), seen.rpc()) {
+            ("session-1", "ping") => nothing(404),
+            _ => json_answer(seen.result(&json!({}))),
+        })
+    })
+    .await;
+    let mut bridge = Bridge::to(server.port);
+    bridge.begin().await;
+    for (id, method, params) in [
+        (1, "logging/setLevel", json!({"level": "debug"})),
+        (2, "logging/setLevel", json!({"level": "error"})),
+        (3, "resources/subscribe", json!({"uri": "a://1"})),
+        (4, "resources/subscribe", json!({"uri": "a://2"})),
+        (5, "resources/unsubscribe", json!({"uri": "a://1"})),
+    ] {
+        bridge.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})).await;
+        assert_eq!(bridge.next().await["id"], id);
+    }
+    bridge.ask(6, "ping").await;
+    let seen = server.seen();
+    let again = seen.iter().filter(|seen| seen.header("mcp-session-id") == "session-2" && !seen.id().is_null());
+    let again: Vec<_> = again.map(|seen| seen.body["params"].to_string()).collect();
+    assert_eq!(again, ["{\"level\":\"error\"}", "{\"uri\":\"a://2\"}", "{}"]);
+    assert_eq!(bridge.end().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_holds_up_the_server_and_costs_no_memory() {
+    let made = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = made.clone();
+    let server = Server::start(move |seen, before| match seen.method.as_str() {
+        "GET" => {
+            let note = json!({"jsonrpc": "2.0", "method": "notifications/message", "params": "x".repeat(64 * 1024)});
+            let event = Bytes::from(format!("data: {note}\n\n"));
+            let count = count.clone();
+            let stream = futures_util::stream::unfold((event, count), |(event, count)| async move {
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                Some((Ok(Frame::data(event.clone())), (event, count)))
+            });
+            let body = BodyExt::boxed(StreamBody::new(Box::pin(SyncStream(Mutex::new(Box::pin(stream))))));
+            Response::builder().status(200).header("content-type", "text/event-stream").body(body).unwrap()
+        }
+        _ => usual(seen, before, || nothing(500)),
+    })
+    .await;
+    let mut bridge = Bridge::to(server.port);
+    bridge.begin().await;
+    server.saw(|seen| seen.method == Method::GET).await;
+    // It stands still once pipe, queue and sockets are full.
+    let stands_still = async {
+        let mut last = usize::MAX;
+        loop {
+            let now = made.load(std::sync::atomic::Ordering::SeqCst);
+            if now == last {
+                return now;
+            }
+            last = now;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let stood = tokio::time::timeout(PATIENCE, stands_still).await.expect("it is held up");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", bridge.child.id().unwrap())).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let resident: usize = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(stood > 0 && resident < 100 * 1024, "{stood} events of 64 KiB, {resident} KiB resident");
+    // And goes on when it reads.
+    for _ in 0..200 {
+        assert_eq!(bridge.next().await["method"], "notifications/message");
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_does_not_come_back_is_said() {
     let server = Server::start(|seen, before| match (seen.rpc(), before) {
         ("initialize", 1..) => answer(500, "text/plain", "out of order"),

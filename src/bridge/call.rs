@@ -210,11 +210,19 @@ impl Bridge {
                         self.session.begin(session_id.cloned(), version, asked.text.clone());
                     }
                 }
+                "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => self.note(asked),
                 "tools/list" if asked.messages.stateless().is_some() => self.marks.learn(&part.held.text),
                 _ => {}
             }
         }
         self.pass_on(part.held).await;
+    }
+
+    /// Remembers what holds for as long as the session.
+    pub(super) fn note(&self, asked: &Asked) {
+        if let Some(message) = asked.messages.only().filter(|message| message.stateless.is_none()) {
+            self.session.note(message, &asked.text);
+        }
     }
 
     /// Delivers a line without requests.

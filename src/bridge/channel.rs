@@ -38,6 +38,8 @@ enum Purpose {
     Begin(Bytes),
     /// Ourselves: a session is begun anew.
     Renew,
+    /// Ourselves, whatever it is: something is set again in it.
+    Set,
 }
 
 #[derive(Default)]
@@ -152,10 +154,18 @@ impl Bridge {
         let told = self.channel.wait_for(asked, Purpose::Renew);
         self.post(endpoint, initialize).await?;
         told.await.unwrap_or_else(|_| Err(lost("the stream broke again")))?;
-        match self.session.now().initialized {
-            Some(initialized) => self.post(endpoint, initialized).await,
-            None => Ok(()),
+        let session = self.session.now();
+        if let Some(initialized) = session.initialized {
+            self.post(endpoint, initialized).await?;
         }
+        for (_, text) in session.set {
+            let asked = Messages::read(&text).ok().and_then(|messages| messages.requests().pop());
+            let Some(asked) = asked else { continue };
+            let told = self.channel.wait_for(asked, Purpose::Set);
+            self.post(endpoint, text).await?;
+            told.await.unwrap_or_else(|_| Err(lost("the stream broke again")))?;
+        }
+        Ok(())
     }
 
     async fn post(&self, endpoint: &PathAndQuery, text: Bytes) -> Result<(), Failure> {
@@ -205,6 +215,10 @@ impl Bridge {
                     for_client = false;
                     agreed.map(drop).ok_or_else(|| Failure::SessionLost("the server refuses it".to_owned()))
                 }
+                (Purpose::Set, _) => {
+                    for_client = false;
+                    Ok(())
+                }
                 (Purpose::Client | Purpose::Begin(_), _) => Ok(()),
             };
             told.push((tell, verdict));
@@ -236,6 +250,7 @@ impl Bridge {
             told.await.unwrap_or(Err(Failure::NoAnswer))?;
             wanted.remove(&id);
         }
+        self.note(asked);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! server has ended it (MCP, Streamable HTTP, "Session Management").
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -11,10 +12,14 @@ use tokio::sync::watch;
 use crate::bridge::Bridge;
 use crate::bridge::events::Events;
 use crate::bridge::failure::Failure;
-use crate::bridge::message::{self, Messages};
+use crate::bridge::message::{self, Message, Messages};
 use crate::bridge::wire::Answer;
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+/// How many subscriptions are made again in a new session.
+const MOST_SET: usize = 256;
+/// How long each of them may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// A session as it is at one moment.
@@ -30,6 +35,8 @@ pub(super) struct Session {
     pub(super) initialize: Option<Bytes>,
     /// What the client said when it had begun.
     pub(super) initialized: Option<Bytes>,
+    /// What the client has set in it since then, by what it is about: a new one has to be told again.
+    pub(super) set: Vec<(String, Bytes)>,
 }
 
 /// The session in force.
@@ -76,13 +83,27 @@ impl Current {
     pub(super) fn begin(&self, id: Option<HeaderValue>, version: String, initialize: Bytes) {
         let mut session = self.lock();
         let number = session.number + 1;
-        *session = Session { number, id, version: Some(version), initialize: Some(initialize), initialized: None };
+        *session = Session { number, id, version: Some(version), initialize: Some(initialize), ..Session::default() };
         self.number.send_replace(number);
     }
 
     /// The client has said that it knows of it.
     pub(super) fn confirm(&self, initialized: Bytes) {
         self.lock().initialized = Some(initialized);
+    }
+
+    /// The server has taken a message; some of them hold for as long as the session.
+    pub(super) fn note(&self, message: &Message, text: &Bytes) {
+        let about = match message.method.as_str() {
+            "logging/setLevel" => String::new(),
+            "resources/subscribe" | "resources/unsubscribe" => message.name.clone().unwrap_or_default(),
+            _ => return,
+        };
+        let mut session = self.lock();
+        session.set.retain(|(what, _)| *what != about);
+        if message.method != "resources/unsubscribe" && session.set.len() < MOST_SET {
+            session.set.push((about, text.clone()));
+        }
     }
 
     /// Another session of the server, and all else as it was.
@@ -113,15 +134,29 @@ impl Bridge {
         }
         if let Some(initialized) = session.initialized.clone() {
             let mut headers = HeaderMap::new();
-            Session { id: id.clone(), ..session }.mark(&mut headers);
+            Session { id: id.clone(), ..session.clone() }.mark(&mut headers);
             let response = self.wire.send(Method::POST, &self.path, headers, initialized).await?;
             if !response.status().is_success() {
                 return Err(failed(&Failure::read(response).await));
             }
         }
+        for (_, text) in &session.set {
+            let mut headers = HeaderMap::new();
+            Session { id: id.clone(), ..session.clone() }.mark(&mut headers);
+            if tokio::time::timeout(PATIENCE, self.ask_for_ourselves(headers, text.clone())).await.is_err() {
+                tracing::debug!("what the client had set is not set again in time");
+            }
+        }
         self.session.replace(id);
         tracing::info!("the server had ended the session; a new one has begun");
         Ok(())
+    }
+
+    /// Sends a request whose answer nobody waits for but us.
+    async fn ask_for_ourselves(&self, headers: HeaderMap, text: Bytes) {
+        let Ok(response) = self.wire.send(Method::POST, &self.path, headers, text).await else { return };
+        let Ok(mut answer) = Answer::of(response, Events::default(), &self.room) else { return };
+        while let Ok(Some(_)) = answer.next().await {}
     }
 
     /// Asks for a session with what the client said; answers its id and revision.
