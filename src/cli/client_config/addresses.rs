@@ -90,9 +90,10 @@ fn for_containers(listens: &[SocketAddr], bridge: IpAddr) -> Option<Reached> {
     Some(Reached { address: at(bridge, first.port()), not_for_containers: Some(wrong) })
 }
 
-/// The address of Docker's bridge on this host.
+/// The address of Docker's bridge on this host, or of another one on which containers can be.
 fn bridge() -> Option<IpAddr> {
-    place::address_on("docker0").map(IpAddr::V4)
+    let found = place::own_bridges().into_iter().min_by_key(|bridge| bridge.name != "docker0");
+    found.map(|bridge| IpAddr::V4(bridge.address))
 }
 
 #[cfg(test)]

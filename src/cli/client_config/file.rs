@@ -301,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn root_writes_into_nobody_elses_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let theirs = directory.path().join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        // Others cannot give directories away, and need no such care.
+        let is_given = std::os::unix::fs::chown(&theirs, Some(1000), None).is_ok();
+        for path in [theirs.join("mcp.json"), theirs.join("not/yet/mcp.json")] {
+            let found = Found::at(&path).map(|_| ()).map_err(|error| error.to_string());
+            assert_eq!(found.is_err_and(|error| error.contains("without sudo")), is_given, "{}", path.display());
+        }
+    }
+
+    #[test]
     fn what_is_no_text_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mcp.json");
