@@ -7,7 +7,9 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use std::sync::mpsc;
 
 use mcp_proxy_sandbox::Sandbox;
 use serde_json::{Value, json};
+use support::prerequisites::{Need, lacks};
 use support::program::{Program, bare, command};
 use support::{PATIENCE, Proxy, sandbox, state_dir};
 use tempfile::TempDir;
@@ -302,25 +305,34 @@ struct Machine {
     directory: Arc<TempDir>,
     more: String,
     daemon: Program,
+    /// `127.0.0.1:PORT`, for clients.
+    address: String,
 }
 
 impl Machine {
     async fn signed_in() -> Self {
+        Self::signed_in_with("").await
+    }
+
+    async fn signed_in_with(more: &str) -> Self {
         let (sandbox, directory) = (sandbox().await, state_dir());
         // The login is made by a daemon in this process, in the same directory.
         let signed_in =
             Proxy::start_with(&sandbox, "", mcp_proxy::model::time::Clock::system(), directory.clone()).await;
         signed_in.sign_in(&sandbox).await;
         signed_in.stop().await;
-        let more = String::new();
-        let daemon = serve(&sandbox, directory.path(), &more);
-        Self { sandbox, directory, more, daemon }
+        let (daemon, address) = serve(&sandbox, directory.path(), more);
+        Self { sandbox, directory, more: more.to_owned(), daemon, address }
     }
 
     fn restart(&mut self) {
         self.daemon.signal("TERM");
         self.daemon.wait();
-        self.daemon = serve(&self.sandbox, self.directory.path(), &self.more);
+        self.serve();
+    }
+
+    fn serve(&mut self) {
+        (self.daemon, self.address) = serve(&self.sandbox, self.directory.path(), &self.more);
     }
 
     fn bridge(&self, args: &[&str]) -> Bridge {
@@ -340,13 +352,13 @@ fn sockets(directory: &Path) -> BTreeMap<String, String> {
     ])
 }
 
-fn serve(sandbox: &Sandbox, directory: &Path, more: &str) -> Program {
+fn serve(sandbox: &Sandbox, directory: &Path, more: &str) -> (Program, String) {
     let mut command = command(sandbox, directory, more, &["serve"]);
     command.envs(sockets(directory));
     let mut daemon = Program::start(command);
-    daemon.line("Listen: ");
+    let address = daemon.line("Listen: ").replace("Listen: ", "");
     daemon.line("sandbox-tools");
-    daemon
+    (daemon, address)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -362,7 +374,7 @@ async fn names_are_looked_up_at_the_daemon_and_a_restart_is_survived() {
     machine.daemon.wait();
     let params = json!({"name": "echo", "arguments": {"text": "patience"}});
     bridge.send(&json!({"jsonrpc": "2.0", "id": 3, "method": CALL, "params": params}));
-    machine.daemon = serve(&machine.sandbox, machine.directory.path(), &machine.more);
+    machine.serve();
     assert_eq!(bridge.answer(&json!(3))["result"]["content"][0]["text"], "patience");
     assert_eq!(bridge.end(), (0, Vec::new()));
 }
@@ -379,4 +391,44 @@ async fn a_server_that_is_not_there_is_said_as_the_answer() {
     let mut bridge = machine.bridge(&["stdio"]);
     let error = bridge.begin()["error"].clone();
     assert!(error["message"].as_str().unwrap().contains("several MCP servers"), "{error}");
+}
+
+/// Somebody who may use the port but not look names up: with a path there is nothing to look up.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_open_the_sockets_uses_the_port() {
+    if lacks("who_may_not_open_the_sockets_uses_the_port", Need::OtherUsers) {
+        return;
+    }
+    let machine = Machine::signed_in_with("[access]\nothers = \"anyone\"").await;
+    let directory = machine.directory.path();
+    std::fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
+    let address = machine.address.clone();
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let file = directory.join("theirs.toml");
+    let text =
+        format!("[listen]\nhost = \"{host}\"\nport = {port}\nunix = [\"{}\"]\n", directory.join("mcp.sock").display());
+    std::fs::write(&file, text).unwrap();
+    // Where the program was built, others may not look.
+    let program = directory.join("mcp-proxy");
+    std::fs::copy(env!("CARGO_BIN_EXE_mcp-proxy"), &program).unwrap();
+    for readable in [&file, &program] {
+        std::fs::set_permissions(readable, Permissions::from_mode(0o755)).unwrap();
+    }
+    let other = |server: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(["--clear-groups", "--reuid=4321", "--regid=4321"]).arg(&program);
+        command.args(["stdio", "--server", server, "--config"]).arg(&file);
+        command.env("MCP_PROXY_CONTROL__SOCKET", directory.join("control.sock")).env("HOME", "/nonexistent");
+        command.current_dir("/");
+        Bridge::start(command)
+    };
+    let mut bridge = other(&path(&machine.sandbox, false));
+    let begun = bridge.begin();
+    assert!(begun.get("result").is_some(), "{begun}");
+    bridge.echoes(1);
+    assert_eq!(bridge.end(), (0, Vec::new()));
+
+    let error = other("sandbox-tools").begin()["error"].clone();
+    let words = error["message"].as_str().unwrap();
+    assert!(words.contains("you may not open its control socket") && words.contains("by its path"), "{words}");
 }

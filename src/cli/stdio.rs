@@ -79,7 +79,10 @@ async fn find(
                 tracing::info!("{name} at {path}, through {}", shown(&doors));
                 return Ok(Target { doors, host: host.unwrap_or_else(|| "localhost".to_owned()), path, is_sse, key });
             }
-            Err(NotChosen::NotKnownYet(_)) if Instant::now() + PAUSE < end => tokio::time::sleep(PAUSE).await,
+            // Who may not ask the daemon learns no more by waiting.
+            Err(NotChosen::NotKnownYet(_)) if !is_denied(&running) && Instant::now() + PAUSE < end => {
+                tokio::time::sleep(PAUSE).await;
+            }
             Err(error) => return Err(with_remedy(&error, &running)),
         }
     }
@@ -158,10 +161,14 @@ fn shown(doors: &[Door]) -> String {
     doors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
 
+fn is_denied(running: &Running) -> bool {
+    matches!(running, Running::Denied(_))
+}
+
 fn with_remedy(error: &NotChosen, running: &Running) -> String {
     match running {
         Running::Denied(path) => format!(
-            "{error}. A mcp-proxy is running, but you may not open its control socket {}, where names are looked up. Name \
+            "it is not known which MCP server is meant: a mcp-proxy is running, but you may not open its control socket {}, where names are looked up. Name \
              the MCP server by its path instead, as it is listed by: sudo mcp-proxy servers (--server /accounts/.../mcp)",
             path.display()
         ),
