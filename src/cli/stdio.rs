@@ -142,7 +142,12 @@ fn doors(settings: &Settings, running: &Running) -> Vec<Door> {
     };
     if doors.is_empty() {
         let beside = settings.control.sought.iter().map(|control| control.with_file_name(SOCKET));
-        doors.extend(settings.listen.unix.iter().cloned().chain(beside).map(Door::Unix));
+        for path in settings.listen.unix.iter().cloned().chain(beside) {
+            let door = Door::Unix(path);
+            if !doors.contains(&door) {
+                doors.push(door);
+            }
+        }
         doors.extend(neighbour::address(&settings.listen).map(Door::Tcp));
     }
     doors
