@@ -16,11 +16,22 @@ use support::{Proxy, sandbox};
 /// The local URL of `sandbox-tools`.
 fn url(proxy: &Proxy, sandbox: &Sandbox, transport: Transport) -> String {
     let server = sandbox.servers().into_iter().find(|server| server.name == "sandbox-tools").unwrap();
-    let path = match transport {
-        Transport::Streamable => server.mcp_path,
-        Transport::Sse => server.sse_path,
-    };
-    format!("http://{}{path}", proxy.address)
+    match transport {
+        Transport::Streamable => format!("http://{}{}", proxy.address, server.mcp_path),
+        Transport::Sse => format!("http://{}{}", proxy.address, server.sse_path),
+        Transport::Stdio => bridge(proxy, &server.mcp_path),
+    }
+}
+
+/// The command of a bridge to the server at `path`, as JSON: program and arguments.
+fn bridge(proxy: &Proxy, path: &str) -> String {
+    let file = proxy.state_dir().path().join("stdio.toml");
+    let (host, port) = (proxy.address.ip(), proxy.address.port());
+    let text = format!("[listen]\nhost = \"{host}\"\nport = {port}\n[control]\nsocket = \"off\"\n");
+    std::fs::write(&file, text).unwrap();
+    let program = env!("CARGO_BIN_EXE_mcp-proxy");
+    serde_json::json!([program, "stdio", format!("--config={}", file.display()), format!("--server={path}")])
+        .to_string()
 }
 
 /// All cases of the driver; only what the transport or the revision does not have may be left out.
@@ -41,6 +52,10 @@ async fn every_case_passes_with_absolute_endpoints(client: Client) {
 async fn every_case_passes_at(sandbox: &Sandbox, client: Client, transport: Transport) {
     let proxy = Proxy::signed_in(sandbox).await;
     let Some(report) = run(client, transport, &url(&proxy, sandbox, transport), &[]).await else { return };
+    if transport == Transport::Stdio && client == Client::Inspector {
+        assert!(report.passed.len() >= 2, "{}", report.text);
+        return;
+    }
     let has_sessions = transport == Transport::Streamable && client.era() == "legacy";
     let one_call_a_session = matches!(client, Client::LangChain | Client::Inspector);
     let left_out: &[&str] = if has_sessions || one_call_a_session { &[] } else { &["resume", "terminate", "lost"] };
@@ -131,6 +146,52 @@ async fn inspector_over_streamable_http() {
 #[tokio::test(flavor = "multi_thread")]
 async fn inspector_over_sse() {
     every_case_passes(Client::Inspector, Transport::Sse).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v1_over_stdio() {
+    every_case_passes(Client::TypeScriptV1, Transport::Stdio).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v2_legacy_over_stdio() {
+    every_case_passes(Client::TypeScriptV2Legacy, Transport::Stdio).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v2_auto_over_stdio() {
+    every_case_passes(Client::TypeScriptV2Auto, Transport::Stdio).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v1_over_stdio() {
+    every_case_passes(Client::PythonV1, Transport::Stdio).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v2_legacy_over_stdio() {
+    every_case_passes(Client::PythonV2Legacy, Transport::Stdio).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_v2_auto_over_stdio() {
+    every_case_passes(Client::PythonV2Auto, Transport::Stdio).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inspector_over_stdio() {
+    every_case_passes(Client::Inspector, Transport::Stdio).await;
+}
+
+/// A server that speaks HTTP+SSE alone, for clients that do not know of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_v1_over_stdio_to_an_older_server() {
+    let sandbox = sandbox().await;
+    let proxy = Proxy::signed_in(&sandbox).await;
+    let server = sandbox.servers().into_iter().find(|server| server.name == "sandbox-tools").unwrap();
+    let command = bridge(&proxy, &server.sse_path);
+    let Some(report) = run(Client::TypeScriptV1, Transport::Stdio, &command, &[]).await else { return };
+    assert!(report.passed.len() >= 10, "{}", report.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

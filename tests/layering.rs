@@ -15,7 +15,7 @@ struct Layer(&'static str, &'static [&'static str], &'static str);
 const LAYERS: &[Layer] = &[
     Layer(
         "cli",
-        &["daemon", "config", "proxy", "auth", "alibaba", "policy", "net", "observe", "phrase", "model"],
+        &["daemon", "config", "bridge", "proxy", "auth", "alibaba", "policy", "net", "observe", "phrase", "model"],
         "what a person types; it never holds a bearer, so it has no business with token",
     ),
     Layer(
@@ -39,6 +39,7 @@ const LAYERS: &[Layer] = &[
         "logins see no client's request and know no vendor",
     ),
     Layer("alibaba", &["net", "process", "observe", "model"], "the vendor sees no MCP request and publishes no token"),
+    Layer("bridge", &["net", "model"], "to the daemon it is a client like any other, and knows nothing else of it"),
     Layer("phrase", &["model"], "what people read knows neither who says it nor why"),
     Layer("token", &["model"], "the slot does not know where tokens come from"),
     Layer("policy", &["model"], "who may do what is decided from values alone, without I/O"),

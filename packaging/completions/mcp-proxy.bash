@@ -22,6 +22,9 @@ _mcp__proxy() {
             mcp__proxy,client)
                 cmd="mcp__proxy__subcmd__client"
                 ;;
+            mcp__proxy,client-config)
+                cmd="mcp__proxy__subcmd__client__subcmd__config"
+                ;;
             mcp__proxy,help)
                 cmd="mcp__proxy__subcmd__help"
                 ;;
@@ -51,6 +54,9 @@ _mcp__proxy() {
                 ;;
             mcp__proxy,status)
                 cmd="mcp__proxy__subcmd__status"
+                ;;
+            mcp__proxy,stdio)
+                cmd="mcp__proxy__subcmd__stdio"
                 ;;
             mcp__proxy__subcmd__client,add)
                 cmd="mcp__proxy__subcmd__client__subcmd__add"
@@ -82,6 +88,9 @@ _mcp__proxy() {
             mcp__proxy__subcmd__help,client)
                 cmd="mcp__proxy__subcmd__help__subcmd__client"
                 ;;
+            mcp__proxy__subcmd__help,client-config)
+                cmd="mcp__proxy__subcmd__help__subcmd__client__subcmd__config"
+                ;;
             mcp__proxy__subcmd__help,help)
                 cmd="mcp__proxy__subcmd__help__subcmd__help"
                 ;;
@@ -111,6 +120,9 @@ _mcp__proxy() {
                 ;;
             mcp__proxy__subcmd__help,status)
                 cmd="mcp__proxy__subcmd__help__subcmd__status"
+                ;;
+            mcp__proxy__subcmd__help,stdio)
+                cmd="mcp__proxy__subcmd__help__subcmd__stdio"
                 ;;
             mcp__proxy__subcmd__help__subcmd__client,add)
                 cmd="mcp__proxy__subcmd__help__subcmd__client__subcmd__add"
@@ -152,7 +164,7 @@ _mcp__proxy() {
 
     case "${cmd}" in
         mcp__proxy)
-            opts="-h -V --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help --version serve login logout import status servers client incident resume key check-config help"
+            opts="-h -V --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help --version serve login logout import status servers stdio client-config client incident resume key check-config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -266,6 +278,76 @@ _mcp__proxy() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --oauth-app-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allowed-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --blocked-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__client__subcmd__config)
+            opts="-h --server --upstream --key-for --write --project --file --dry-run --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help dify claude-code claude-desktop cursor vscode cherry-studio langchain openai-agents inspector"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -550,7 +632,7 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__help)
-            opts="serve login logout import status servers client incident resume key check-config help"
+            opts="serve login logout import status servers stdio client-config client incident resume key check-config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -579,6 +661,20 @@ _mcp__proxy() {
             ;;
         mcp__subcmd__proxy__subcmd__help__subcmd__client)
             opts="add list remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__help__subcmd__client__subcmd__config)
+            opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -788,6 +884,20 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__help__subcmd__stdio)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1420,6 +1530,68 @@ _mcp__proxy() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --oauth-app-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allowed-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --blocked-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__stdio)
+            opts="-h --server --upstream --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -1,9 +1,10 @@
 //! What can be typed: one definition for the parser and its help.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::client_config::App;
 use crate::config::text::Flags;
 
 /// Signs in once and forwards MCP traffic with the credential added.
@@ -121,6 +122,51 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Connect a client that speaks over standard input and output only to an MCP server of the running daemon.
+    ///
+    /// The client starts this as if it were the server. The daemon is found by its control socket, or by the
+    /// configuration, and reached over its Unix socket for clients or its port. A client key is taken from the variable
+    /// MCP_PROXY_CLIENT_KEY. Standard output carries messages and nothing else; the log goes to standard error. Exit
+    /// codes: 0 the client has said all; 69 there is no such server, with the reason as the answer to each request.
+    Stdio {
+        /// The server: name, id, or path [default: the only one that there is].
+        #[arg(long, value_name = "SERVER")]
+        server: Option<String>,
+        /// Among the servers of this upstream alone.
+        #[arg(long, value_name = "NAME")]
+        upstream: Option<String>,
+    },
+    /// Print what an application needs to use the MCP servers, or put it into the application's own file.
+    ///
+    /// What is to be pasted goes to standard output, where to paste it to standard error. With --write, the file of Claude
+    /// Code, Claude Desktop, Cursor or VS Code is changed: everything else in it stays, comments too, and what was there
+    /// before is kept beside it. Exit codes: 0 done; 65 the file is not understood, or somebody else's, and left alone;
+    /// 69 there is no such server, or no address to give; 74 not written; 77 and 78 no key was made.
+    ClientConfig {
+        /// The application.
+        app: App,
+        /// Only this server: name, id, or path [default: all that can be used].
+        #[arg(long, value_name = "SERVER")]
+        server: Option<String>,
+        /// Only the servers of this upstream.
+        #[arg(long, value_name = "NAME")]
+        upstream: Option<String>,
+        /// Make a key for this [[client]] of the configuration, and put it in.
+        #[arg(long, value_name = "CLIENT")]
+        key_for: Option<String>,
+        /// Change the application's file instead.
+        #[arg(long)]
+        write: bool,
+        /// The file of the project in the current directory, not that of the person.
+        #[arg(long)]
+        project: bool,
+        /// This file, not the usual one.
+        #[arg(long, value_name = "FILE", conflicts_with = "project")]
+        file: Option<PathBuf>,
+        /// Show what --write would change, and change nothing; no key is made.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Make, list and remove keys for clients: how a client is known that has no user or address of its own.
     #[command(subcommand)]
     Client(ClientCommand),
@@ -201,6 +247,11 @@ pub(super) enum KeyCommand {
 }
 
 impl Args {
+    /// The configuration file that was named.
+    pub(super) fn config_file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// The flags, as the configuration takes them.
     pub(super) fn flags(&self) -> Flags {
         Flags {

@@ -36,11 +36,9 @@ enum Doer {
 
 /// Does it.
 pub(super) async fn run(loaded: &Loaded, wanted: Wanted<'_>, language: Language) -> Exit {
-    let doer = match running::find(loaded).await {
-        Running::Daemon(client, _) => Doer::Daemon(client),
-        Running::Nobody => Doer::Files(Ledger::new(&settings(loaded).state_dir)),
-        Running::Denied(path) => return refuse(&running::denied(&path), Exit::NoPermission),
-        Running::Silent(error) => return refuse(&error.to_string(), Exit::Unavailable),
+    let doer = match doer(loaded).await {
+        Ok(doer) => doer,
+        Err(exit) => return exit,
     };
     let done = match wanted {
         Wanted::Add { name } => add(loaded, &doer, name, language).await,
@@ -50,19 +48,40 @@ pub(super) async fn run(loaded: &Loaded, wanted: Wanted<'_>, language: Language)
     done.unwrap_or_else(|exit| exit)
 }
 
-async fn add(loaded: &Loaded, doer: &Doer, name: &str, language: Language) -> Result<Exit, Exit> {
-    let client = legal(name)?;
-    let key = match doer {
+async fn doer(loaded: &Loaded) -> Result<Doer, Exit> {
+    match running::find(loaded).await {
+        Running::Daemon(client, _) => Ok(Doer::Daemon(client)),
+        Running::Nobody => Ok(Doer::Files(Ledger::new(&settings(loaded).state_dir))),
+        Running::Denied(path) => Err(refuse(&running::denied(&path), Exit::NoPermission)),
+        Running::Silent(error) => Err(refuse(&error.to_string(), Exit::Unavailable)),
+    }
+}
+
+/// Makes a key for a client, without a word about it.
+///
+/// # Errors
+/// When there is none; why has been printed.
+pub(super) async fn made_key(loaded: &Loaded, name: &str) -> Result<Secret, Exit> {
+    make(loaded, &doer(loaded).await?, &legal(name)?).await
+}
+
+async fn make(loaded: &Loaded, doer: &Doer, client: &ClientName) -> Result<Secret, Exit> {
+    Ok(match doer {
         Doer::Daemon(daemon) => {
             let request = KeyRequest { client: client.to_string(), fingerprint: None };
             Secret::new(daemon.add_key(&request).await.map_err(|error| asked(&error))?.key)
         }
         Doer::Files(ledger) => {
             let configured = &settings(loaded).proxy.clients;
-            clients::takes_keys(configured, &client).map_err(|why| refuse(&why, Exit::Config))?;
-            ledger.add(&client, Clock::system().now().wall).map_err(|error| kept(&error))?
+            clients::takes_keys(configured, client).map_err(|why| refuse(&why, Exit::Config))?;
+            ledger.add(client, Clock::system().now().wall).map_err(|error| kept(&error))?
         }
-    };
+    })
+}
+
+async fn add(loaded: &Loaded, doer: &Doer, name: &str, language: Language) -> Result<Exit, Exit> {
+    let client = legal(name)?;
+    let key = make(loaded, doer, &client).await?;
     // The key alone on standard output, for programs; the rest is for the person.
     error_line(&commands::KEY_MADE.fill(language, &[("client", &client)]));
     say(key.expose());

@@ -3,7 +3,9 @@
 mod args;
 mod browser;
 mod check_config;
+mod choice;
 mod client;
+mod client_config;
 mod exit;
 mod import;
 mod incident;
@@ -21,6 +23,7 @@ mod servers;
 mod spinner;
 mod startup;
 mod status;
+mod stdio;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -142,6 +145,23 @@ fn run(args: &Args) -> Exit {
             }
             Command::Status { watch: true, .. } => status::watch(&loaded, &environment, &terminal).await,
             Command::Status { json, .. } => status::run(&loaded, &environment, &terminal, *json).await,
+            Command::Stdio { server, upstream } => {
+                stdio::run(&loaded, &environment, server.as_deref(), upstream.as_deref()).await
+            }
+            Command::ClientConfig { app, server, upstream, key_for, write, project, file, dry_run } => {
+                let wanted = client_config::Wanted {
+                    app: *app,
+                    server: server.as_deref(),
+                    upstream: upstream.as_deref(),
+                    key_for: key_for.as_deref(),
+                    write: *write,
+                    project: *project,
+                    file: file.as_deref(),
+                    dry_run: *dry_run,
+                    config: args.config_file(),
+                };
+                client_config::run(&loaded, &environment, wanted).await
+            }
             Command::Servers { json } => servers::run(&loaded, &environment, *json).await,
             Command::Client(command) => {
                 let wanted = match command {

@@ -16,19 +16,7 @@ use crate::net::api_client::ApiClient;
 
 /// Says which servers there are.
 pub(super) async fn run(loaded: &Loaded, environment: &Environment, as_json: bool) -> Exit {
-    let found = match running::find(loaded).await {
-        Running::Daemon(client, _) => asked(&client).await.inspect(whose),
-        Running::Nobody => alone(loaded, environment).await,
-        Running::Denied(path) => {
-            error_line(&running::denied(&path));
-            alone(loaded, environment).await
-        }
-        Running::Silent(error) => {
-            error_line(&error.to_string());
-            alone(loaded, environment).await
-        }
-    };
-    let servers = match found {
+    let servers = match found(loaded, environment, &running::find(loaded).await).await {
         Ok(servers) => servers,
         Err(exit) => return exit,
     };
@@ -41,6 +29,20 @@ pub(super) async fn run(loaded: &Loaded, environment: &Environment, as_json: boo
         true => Exit::Unavailable,
         false => Exit::Ok,
     }
+}
+
+/// What the daemon that was found knows, and without one what the cloud or the saved list says.
+///
+/// # Errors
+/// When nobody says anything; the reason has been printed.
+pub(super) async fn found(loaded: &Loaded, environment: &Environment, running: &Running) -> Result<Servers, Exit> {
+    match running {
+        Running::Daemon(client, _) => return asked(client).await.inspect(whose),
+        Running::Nobody => {}
+        Running::Denied(path) => error_line(&running::denied(path)),
+        Running::Silent(error) => error_line(&error.to_string()),
+    }
+    alone(loaded, environment).await
 }
 
 /// Says whose credentials count, where a daemon could not read its list: those of whoever asks would show another

@@ -239,7 +239,10 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// A variable that begins with `MCP_PROXY_` and is no key, with what it does.
-pub const OWN_VARIABLES: &[(&str, &str)] = &[("MCP_PROXY_CONFIG", "The main file, as --config names it.")];
+pub const OWN_VARIABLES: &[(&str, &str)] = &[
+    ("MCP_PROXY_CONFIG", "The main file, as --config names it."),
+    ("MCP_PROXY_CLIENT_KEY", "The key that mcp-proxy stdio shows to the daemon, as mcp-proxy client add printed it."),
+];
 
 /// The key of that path; of an upstream's: without the upstream's name.
 pub(crate) fn find(path: &str) -> Option<&'static Key> {

@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod cgroup;
 mod connector;
 pub mod diag;
+pub mod direct;
 mod egress;
 pub mod identity;
 pub mod listener;

@@ -58,6 +58,7 @@ macro_rules! phrases {
 }
 
 pub mod advice;
+pub mod client_config;
 pub mod commands;
 pub mod conditions;
 pub mod pages;
@@ -72,8 +73,16 @@ mod tests {
     use super::*;
 
     /// Every file of the catalogue.
-    const FILES: &[&[(&str, Phrase)]] =
-        &[advice::ALL, commands::ALL, conditions::ALL, pages::ALL, sign_in::ALL, status::ALL, time::ALL];
+    const FILES: &[&[(&str, Phrase)]] = &[
+        advice::ALL,
+        client_config::ALL,
+        commands::ALL,
+        conditions::ALL,
+        pages::ALL,
+        sign_in::ALL,
+        status::ALL,
+        time::ALL,
+    ];
 
     fn places(text: &str) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();

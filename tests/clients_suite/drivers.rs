@@ -28,6 +28,7 @@ pub(crate) enum Client {
 pub(crate) enum Transport {
     Streamable,
     Sse,
+    Stdio,
 }
 
 /// What a driver said.
@@ -100,8 +101,10 @@ pub(crate) async fn run(client: Client, transport: Transport, url: &str, more: &
     }
     let mut command = client.command();
     command.args(["--url", url]).args(more);
-    if transport == Transport::Sse {
-        command.args(["--transport", "sse"]);
+    match transport {
+        Transport::Streamable => {}
+        Transport::Sse => drop(command.args(["--transport", "sse"])),
+        Transport::Stdio => drop(command.args(["--transport", "stdio"])),
     }
     command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();

@@ -4,8 +4,9 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -14,7 +15,7 @@ const INSPECTOR = fileURLToPath(new URL('node_modules/@modelcontextprotocol/insp
 const TRICKY_TEXT = 'plain, "quoted", tab\t, two\nlines, Zoë, 你好, 🦀';
 const LARGE = 1024 * 1024;
 const USAGE = `usage: flow.mjs --url URL [options]
-  --transport streamable|sse      default streamable
+  --transport streamable|sse|stdio  default streamable; with stdio, URL is a command: ["program", "argument"]
   --case NAME                     only this case; may be repeated
   --expect TEXT                   what the user must read (sign_in_needed)
   --header 'Name: value'          sent with every request; may be repeated
@@ -25,11 +26,20 @@ function usage(problem) {
   process.exit(64);
 }
 
+/** The words for a command, whose own flags would else be taken for the Inspector's. */
+function bridged(url) {
+  const [command, ...args] = JSON.parse(url);
+  const file = join(mkdtempSync(join(tmpdir(), 'inspector-')), 'mcp.json');
+  writeFileSync(file, JSON.stringify({ mcpServers: { cloud: { type: 'stdio', command, args } } }));
+  return ['--config', file, '--server', 'cloud'];
+}
+
 /** Runs the Inspector once; answers its exit code and what it printed. */
 function run(method, ...more) {
   const transport = options.transport === 'sse' ? 'sse' : 'http';
   const headers = options.header.flatMap((header) => ['--header', header]);
-  const words = [INSPECTOR, '--cli', options.url, '--transport', transport, '--method', method, ...more, ...headers];
+  const target = options.transport === 'stdio' ? bridged(options.url) : [options.url, '--transport', transport];
+  const words = [INSPECTOR, '--cli', ...target, '--method', method, ...more, ...headers];
   // It looks for its own package relative to where it is started.
   const where = { cwd: dirname(INSPECTOR), timeout: options.timeout * 1000, maxBuffer: 16 * LARGE };
   return new Promise((resolve) => {
@@ -123,7 +133,7 @@ function parse() {
 
 const options = parse();
 if (!options.url) usage('--url is missing');
-if (!['streamable', 'sse'].includes(options.transport)) usage('--transport is one of streamable, sse');
+if (!['streamable', 'sse', 'stdio'].includes(options.transport)) usage('--transport is one of streamable, sse, stdio');
 if (options.case.includes('sign_in_needed') && !options.expect) usage('sign_in_needed needs --expect');
 
 let failed = 0;

@@ -24,6 +24,7 @@ else:
 
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.sse import sse_client
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 TIMEOUT = 30.0
@@ -153,7 +154,9 @@ class Session:
         if MAJOR > 1:
             return
         calls = [json.loads(r.body) for r in self.recorder.requests if b'"tools/call"' in r.body]
-        params = types.CancelledNotificationParams(requestId=calls[-1]["id"])
+        # Over stdio there is nothing to note requests with, but their ids are counted.
+        last = calls[-1]["id"] if calls else self.client._request_id - 1
+        params = types.CancelledNotificationParams(requestId=last)
         await self.client.send_notification(types.ClientNotification(types.CancelledNotification(params=params)))
 
 
@@ -174,7 +177,10 @@ async def open_session(target, sample=None, elicit=None, auth=None, recorder=Non
             await connect_fastmcp(stack, session, target, auth, callbacks)
             yield session
             return
-        if target.transport == "sse":
+        if target.transport == "stdio":
+            command, *args = json.loads(target.url)
+            transport = stdio_client(StdioServerParameters(command=command, args=args))
+        elif target.transport == "sse":
             transport = sse_client(target.url, headers=target.headers, auth=auth, httpx_client_factory=factory(recorder))
         else:
             timeout = http.Timeout(TIMEOUT, read=READ_TIMEOUT)

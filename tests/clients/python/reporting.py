@@ -32,8 +32,8 @@ def message_of(error):
 
 def add_options(parser):
     add = parser.add_argument
-    add("--url", required=True)
-    add("--transport", choices=["streamable", "sse"], default="streamable")
+    add("--url", required=True, help="with --transport stdio a command: [\"program\", \"argument\"]")
+    add("--transport", choices=["streamable", "sse", "stdio"], default="streamable")
     add("--case", action="append", metavar="NAME", help="only this case; may be repeated")
     add("--expect", metavar="TEXT", help="what the user must read (sign_in_needed)")
     add("--header", action="append", default=[], metavar="'NAME: VALUE'", help="sent with every request; may be repeated")

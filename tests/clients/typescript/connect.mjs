@@ -7,23 +7,35 @@ const CAPABILITIES = { sampling: {}, elicitation: {} };
 /** Loads one major of the SDK behind one shape. */
 export async function loadSdk(name) {
   if (name === 'v2') {
-    const sdk = await import('@modelcontextprotocol/client');
+    const [sdk, { StdioClientTransport }] = await Promise.all([
+      import('@modelcontextprotocol/client'),
+      import('@modelcontextprotocol/client/stdio'),
+    ]);
     return {
       ...sdk,
+      StdioClientTransport,
       schemas: { sample: 'sampling/createMessage', elicit: 'elicitation/create' },
       callTool: (client, params, options) => client.callTool(params, options),
     };
   }
-  const [{ Client }, { StreamableHTTPClientTransport }, { SSEClientTransport }, types] = await Promise.all([
+  const [
+    { Client },
+    { StreamableHTTPClientTransport },
+    { SSEClientTransport },
+    { StdioClientTransport },
+    types,
+  ] = await Promise.all([
     import('@modelcontextprotocol/sdk/client/index.js'),
     import('@modelcontextprotocol/sdk/client/streamableHttp.js'),
     import('@modelcontextprotocol/sdk/client/sse.js'),
+    import('@modelcontextprotocol/sdk/client/stdio.js'),
     import('@modelcontextprotocol/sdk/types.js'),
   ]);
   return {
     Client,
     StreamableHTTPClientTransport,
     SSEClientTransport,
+    StdioClientTransport,
     schemas: { sample: types.CreateMessageRequestSchema, elicit: types.ElicitRequestSchema },
     callTool: (client, params, options) => client.callTool(params, undefined, options),
   };
@@ -44,8 +56,13 @@ export class Session {
       fetch: (url, init) => this.#fetch(url, init),
       authProvider: extra.authProvider,
     };
-    const Transport = target.transport === 'sse' ? sdk.SSEClientTransport : sdk.StreamableHTTPClientTransport;
-    this.transport = new Transport(new URL(target.url), options);
+    if (target.transport === 'stdio') {
+      const [command, ...args] = JSON.parse(target.url);
+      this.transport = new sdk.StdioClientTransport({ command, args });
+    } else {
+      const Transport = target.transport === 'sse' ? sdk.SSEClientTransport : sdk.StreamableHTTPClientTransport;
+      this.transport = new Transport(new URL(target.url), options);
+    }
     this.transport.onmessage = ({ method, id, params }) => {
       if (method && id === undefined) this.notifications.push({ at: performance.now(), method, params });
     };

@@ -9,7 +9,7 @@ import { CASES, NAMED_CASES, NotApplicable } from './cases.mjs';
 import { loadSdk } from './connect.mjs';
 
 const USAGE = `usage: flow.mjs --url URL [options]
-  --transport streamable|sse      default streamable
+  --transport streamable|sse|stdio  default streamable; with stdio, URL is a command: ["program", "argument"]
   --sdk v1|v2                     default v1
   --mode legacy|auto              version negotiation of v2, default legacy
   --case NAME                     only this case; may be repeated
@@ -49,7 +49,7 @@ function parse() {
 }
 
 function check(options) {
-  const allowed = { transport: ['streamable', 'sse'], sdk: ['v1', 'v2'], mode: ['legacy', 'auto'] };
+  const allowed = { transport: ['streamable', 'sse', 'stdio'], sdk: ['v1', 'v2'], mode: ['legacy', 'auto'] };
   for (const [name, values] of Object.entries(allowed)) {
     if (!values.includes(options[name])) usage(`--${name} is one of ${values.join(', ')}`);
   }

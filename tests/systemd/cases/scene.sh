@@ -6,6 +6,9 @@ configure
 inside systemctl enable --now mcp-proxy.socket
 expect_state enabled mcp-proxy.socket mcp-proxy-control.socket mcp-proxy.service
 sign_in
+# Programs on this host have a socket of their own, and it forwards too.
+expect "660 root mcp-proxy" inside stat --format '%a %U %G' /run/mcp-proxy/mcp.sock
+expect "<Error>" inside curl --silent --max-time 30 --unix-socket /run/mcp-proxy/mcp.sock http://localhost/
 
 # The upstream's own error: it forwards.
 expect "<Error>" inside curl --silent --max-time 30 http://127.0.0.1:8088/
