@@ -17,6 +17,7 @@ mod serve;
 mod servers;
 mod startup;
 mod status;
+mod ui;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -131,6 +132,7 @@ fn run(args: &Args) -> Exit {
             }
             Command::Status { json } => status::run(&loaded, &environment, *json).await,
             Command::Servers { json } => servers::run(&loaded, &environment, *json).await,
+            Command::Ui { port, idle } => ui::run(&loaded, &environment, port.as_deref(), idle).await,
             Command::Client(command) => {
                 let wanted = match command {
                     ClientCommand::Add { name } => Wanted::Add { name },

@@ -46,7 +46,7 @@ pub use self::listener::BindError;
 use crate::auth::flow::Desk;
 use crate::auth::keeper::Keeper;
 use crate::config::settings::{Listen, Settings};
-use crate::daemon::control::{Control, Shelf, Waiting};
+use crate::daemon::control::{Control, Shelf, Ui, Waiting};
 use crate::daemon::custody::{GivenKeyError, Kept};
 use crate::daemon::headline::Headline;
 use crate::daemon::incident::Incident;
@@ -259,6 +259,7 @@ impl Daemon {
             credentials: self.catalogues.iter().map(Catalogue::whose).collect(),
             api: self.api.clone(),
             waiting: Waiting::default(),
+            ui: Ui::default(),
             finder: self.finder.clone(),
             registrar: self.registrar.clone(),
             audit: self.audit.clone(),

@@ -1,7 +1,7 @@
 //! `mcp-proxy login`, and the sign-in of a start in a terminal: shows the URL, waits for the answer through the
 //! browser or the keyboard, whichever comes first. Beside a running daemon, it is the daemon that signs in.
 
-mod through;
+pub(super) mod through;
 
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
@@ -106,7 +106,7 @@ async fn alone(loaded: &Loaded, environment: Environment) -> Exit {
 }
 
 /// Does `work`, which is told by the token that a signal came; the second signal ends it at once.
-async fn stopped_by_signals(work: impl AsyncFnOnce(CancellationToken) -> Exit) -> Exit {
+pub(super) async fn stopped_by_signals(work: impl AsyncFnOnce(CancellationToken) -> Exit) -> Exit {
     let (stop, now) = (CancellationToken::new(), CancellationToken::new());
     let signals = match StopSignals::take() {
         Ok(signals) => signals,
