@@ -90,7 +90,7 @@ phrases! {
     NUMBERS: "In numbers", "概况";
     UNDER_WAY: "Requests and streams under way", "正在进行的请求与流";
     REQUESTS: "Requests since the start", "启动以来的请求";
-    FAILED: "Of them not well", "其中未成功";
+    FAILED: "Failed or refused", "失败或被拒绝";
     SENT: "Sent to clients", "已发送给客户端";
 
     // Who uses it.
@@ -107,7 +107,7 @@ phrases! {
 
     // Latency.
     LATENCY: "Latency", "延迟";
-    LATENCY_SAID: "{count} calls in the last {window}: half within {median}, 95 % within {high}, the slowest {slowest}; {failed} failed.", "最近 {window}内 {count} 次调用：一半在 {median}以内，95% 在 {high}以内，最慢 {slowest}；失败 {failed} 次。";
+    LATENCY_SAID: "{count} calls in {window}: half within {median}, 95 % within {high}, the slowest {slowest}; {failed} failed.", "最近 {window}内 {count} 次调用：一半在 {median}以内，95% 在 {high}以内，最慢 {slowest}；失败 {failed} 次。";
     LATENCY_NONE: "No call has ended yet.", "还没有完成的调用。";
     LATENCY_TABLE: "As a table", "以表格显示";
     LATENCY_ANSWERED: "answered", "已应答";
@@ -126,6 +126,7 @@ phrases! {
     RESULT: "Result", "结果";
     NO_CALLS: "No request has ended since the start.", "启动以来还没有完成的请求。";
     NO_ANSWER: "no answer", "无应答";
+    WAS_REFUSED: "refused", "已拒绝";
     BROKE_OFF: "broken off", "中断";
     CLIENT_LEFT: "client left", "客户端离开";
     REFUSALS: "Refusals", "拒绝记录";

@@ -1,6 +1,7 @@
 //! The parts of the page that say how the daemon stands: each is drawn by itself, so that it can be sent by itself.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use crate::daemon::control::ui::html::{moment, name, text};
 use crate::daemon::control::ui::view::View;
@@ -68,7 +69,7 @@ fn item(view: &View, condition: &Condition) -> String {
     let Condition { name: condition, subject, reason, remedy, since } = condition;
     let title = titled(condition).map_or_else(|| text(condition), |phrase| view.say(phrase));
     let since = since.map_or_else(String::new, |since| {
-        let (at, length) = (moment(since.wall()), view.length(view.now.since(since.wall())));
+        let (at, length) = (moment(since.wall()), view.length(whole_seconds(view.now.since(since.wall()))));
         let words = view.fill(ui::SINCE, &[("length", &length)]);
         format!(" · <time datetime=\"{at}\" title=\"{at}\">{words}</time>")
     });
@@ -84,6 +85,10 @@ fn item(view: &View, condition: &Condition) -> String {
         todo = view.say(ui::TO_DO),
         remedy = text(remedy),
     )
+}
+
+fn whole_seconds(length: Duration) -> Duration {
+    Duration::from_secs(length.as_secs())
 }
 
 /// What a condition is called for people; docs/OPERATING.md has them all.

@@ -121,7 +121,8 @@ fn token(view: &View, upstream: &Upstream) -> String {
 fn login_ends(view: &View, end: Option<crate::model::time::Wall>) -> String {
     let Some(end) = end else { return view.say(ui::LOGIN_UNKNOWN) };
     let at = moment(end);
-    let date = at.split('T').next().unwrap_or_default();
+    // With hyphens at which no line ends.
+    let date = at.split('T').next().unwrap_or_default().replace('-', "\u{2011}");
     let words = match end > view.now {
         true => view.fill(ui::LOGIN_LASTS, &[("left", &view.length(end.since(view.now))), ("date", &date)]),
         false => view.fill(ui::LOGIN_OVER, &[("date", &date)]),

@@ -315,7 +315,7 @@ fn the_first_part_answers_who_is_signed_in_until_when_and_what_to_do() {
         assert!(html.contains(says), "{says}: {html}");
     }
     // Nothing that only listens and nothing that was refused counts as a call that took its time.
-    assert!(html.contains("2 calls in the last 5 min"), "{html}");
+    assert!(html.contains("2 calls in 5 min"), "{html}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn result(view: &View, call: &Ended) -> String {
     let status = call.status.map_or_else(|| view.say(ui::NO_ANSWER), |status| status.to_string());
     let failed = failed(call);
     let more = match (&call.refused_by, call.ending) {
-        (Some(_), _) => Some(ui::REFUSED),
+        (Some(_), _) => Some(ui::WAS_REFUSED),
         (None, "upstream broke off") => Some(ui::BROKE_OFF),
         (None, "client gone") => Some(ui::CLIENT_LEFT),
         _ => None,
