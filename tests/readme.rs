@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use mcp_proxy::config::{Inputs, keys, load};
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "docs/ARCHITECTURE.md",
     "docs/CLIENTS.md",
@@ -20,6 +20,7 @@ const DOCUMENTS: [&str; 11] = [
     "docs/STATUS.md",
     "docs/SYSTEMD.md",
     "docs/TRANSPARENCY.md",
+    "docs/UI.md",
     "CONTRIBUTING.md",
 ];
 

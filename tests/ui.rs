@@ -19,7 +19,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use mcp_proxy_sandbox::{Consent, Sandbox};
-use support::person::follow;
+use support::person::{authorize_url, follow};
 use support::prerequisites::{Need, clients, lacks};
 use support::program::{Finished, Program, bare, command, finish};
 use support::{PATIENCE, environment, post, sandbox, send, state_dir, whole};
@@ -43,12 +43,19 @@ struct Machine {
 impl Machine {
     /// A daemon that has no API credentials, as the system's daemon has none; the person who looks at it has some.
     async fn start(more: &str) -> Self {
+        Self::start_with(more, false).await
+    }
+
+    /// The same, perhaps with API credentials of its own.
+    async fn start_with(more: &str, credentials: bool) -> Self {
         let (sandbox, directory) = (sandbox().await, state_dir());
         let mut serve = command(&sandbox, directory.path(), more, &["serve"]);
         serve.env("MCP_PROXY_CONTROL__SOCKET", directory.path().join("control.sock"));
-        environment(&sandbox).keys().for_each(|name| {
-            serve.env_remove(name);
-        });
+        if !credentials {
+            environment(&sandbox).keys().for_each(|name| {
+                serve.env_remove(name);
+            });
+        }
         let mut daemon = Program::start(serve);
         let address = daemon.line("Listen: ").replace("Listen: ", "").parse().unwrap();
         Self { sandbox, directory, daemon, address }
@@ -64,6 +71,19 @@ impl Machine {
         command.arg("--config").arg(self.directory.path().join("mcp-proxy.toml")).envs(environment(&self.sandbox));
         command.env("MCP_PROXY_CONTROL__SOCKET", self.socket());
         command
+    }
+
+    /// The same, and the person has signed in at a terminal.
+    async fn signed_in() -> Self {
+        let machine = Self::start("").await;
+        let mut login = bare(&["login", "--no-browser", "--config"]);
+        login.arg(machine.directory.path().join("mcp-proxy.toml")).envs(environment(&machine.sandbox));
+        login.env("MCP_PROXY_CONTROL__SOCKET", machine.socket());
+        let mut login = Program::start(login);
+        let callback = machine.sandbox.approve(&authorize_url(&mut login)).unwrap();
+        assert_eq!(follow(&callback).await.0, StatusCode::OK);
+        assert_eq!(login.end().0, 0);
+        machine
     }
 
     /// A call of a client through the proxy.
@@ -341,29 +361,27 @@ async fn a_person_signs_in_from_the_page_with_credentials_that_the_daemon_does_n
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_appears_while_somebody_looks_on_and_onlookers_are_bounded() {
-    let mut machine = Machine::start("").await;
+    let mut machine = Machine::signed_in().await;
     let window = Window::entered(&machine).await;
     let host = window.address.to_string();
     let headers = [("host", host.as_str()), ("cookie", window.cookie.as_str())];
     let mut events = window.ask("GET", "/ui/events", &headers, "").await;
     assert_eq!(events.headers()["content-type"], "text/event-stream");
     is_kept_to_itself(events.headers());
-    let mut text = String::new();
-    let mut hear = async |events: &mut Response<Incoming>, wanted: &str| {
-        text.clear();
+    let hear = async |events: &mut Response<Incoming>, wanted: &str| {
+        let (mut text, deadline) = (String::new(), Instant::now() + PATIENCE);
         while !text.contains(wanted) {
+            assert!(Instant::now() < deadline, "no {wanted:?}: {text}");
             let frame = tokio::time::timeout(PATIENCE, events.body_mut().frame()).await.expect("news in time");
             text.push_str(&String::from_utf8_lossy(&frame.expect("it goes on").unwrap().into_data().unwrap()));
         }
-        text.clone()
+        text
     };
     let first = hear(&mut events, "\"id\":\"servers\"").await;
     for part in ["summary", "standing", "conditions", "numbers", "clients", "latency", "calls", "refusals"] {
-        assert!(
-            first.contains(&format!("event: part\ndata: {{\"html\":")) && first.contains(&format!("\"id\":\"{part}\""))
-        );
+        assert!(first.contains(&format!("\"id\":\"{part}\"")), "{part}: {first}");
     }
-    machine.call().await;
+    assert_eq!(machine.call().await, StatusCode::OK);
     let news = hear(&mut events, "looked-on").await;
     assert!(news.contains("\"id\":\"calls\"") && !news.contains("\"id\":\"servers\""), "{news}");
 
@@ -508,7 +526,7 @@ async fn in_a_real_browser_people_read_it_use_it_and_sign_in_from_it() {
     if lacks("in_a_real_browser_people_read_it_use_it_and_sign_in_from_it", Need::Browser) {
         return;
     }
-    let machine = Machine::start("blocked_servers = [\"/lab/refused\"]\n").await;
+    let machine = Machine::start_with("blocked_servers = [\"/lab/refused\"]\n", true).await;
     machine.sandbox.cloud().set_consent(Consent::Ask);
     let window = Window::open(&machine, &[]);
     let server = machine.sandbox.servers().into_iter().find(|server| server.name == "sandbox-tools").unwrap();
