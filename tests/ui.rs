@@ -496,6 +496,32 @@ async fn who_may_only_look_sees_no_calls_and_no_button() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_user_of_the_machine_does_not_get_in_with_the_link() {
+    if lacks("another_user_of_the_machine_does_not_get_in_with_the_link", Need::OtherUsers) {
+        return;
+    }
+    let machine = Machine::start("").await;
+    let window = Window::open(&machine, &[]);
+    let mut curl = Command::new("setpriv");
+    curl.args([
+        "--reuid=54321",
+        "--regid=54321",
+        "--clear-groups",
+        "curl",
+        "-sS",
+        "--noproxy",
+        "*",
+        "-w",
+        "%{http_code}",
+    ]);
+    let output = curl.args(["--max-time", "20", &window.link]).output().unwrap();
+    let page = String::from_utf8_lossy(&output.stdout);
+    assert!(page.ends_with("403") && page.contains("from another user"), "{page}");
+    assert_eq!(follow(&window.link).await.0, StatusCode::SEE_OTHER, "the link was not used up");
+    window.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_ends_when_nobody_uses_it_and_says_what_is_in_the_way() {
     let machine = Machine::start("").await;
     let mut window = Window::open(&machine, &["--idle", "200ms"]);

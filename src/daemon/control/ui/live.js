@@ -100,8 +100,13 @@
     const word = button.querySelector('.now');
     const before = word.textContent;
     word.textContent = texts.copied;
-    live.dataset.said = texts.copied;
-    setTimeout(() => { word.textContent = before; }, 2000);
+    // Said aloud by the only part that announces what happens.
+    const { state: name } = live.dataset;
+    live.textContent = texts.copied;
+    setTimeout(() => {
+      word.textContent = before;
+      if (live.dataset.state === name) live.textContent = texts[name] ?? '';
+    }, 2000);
   });
 
   // A page that comes back out of the browser's memory is an old one.

@@ -26,9 +26,12 @@ impl Part {
     }
 }
 
+/// Draws what is in a part.
+type Draw = fn(&View) -> String;
+
 /// All parts, in the order of the page.
 pub(super) fn all(view: &View) -> Vec<Part> {
-    let parts: [(&'static str, fn(&View) -> String); 9] = [
+    let parts: [(&'static str, Draw); 9] = [
         ("summary", summary),
         ("standing", sign_in_card::draw),
         ("conditions", conditions),
@@ -61,7 +64,14 @@ fn conditions(view: &View) -> String {
         );
         return out;
     }
-    let items: String = view.status.conditions.iter().map(|condition| item(view, condition)).collect();
+    let mut conditions: Vec<&Condition> = view.status.conditions.iter().collect();
+    // What stops everything comes first, then what a person alone can mend.
+    conditions.sort_by_key(|condition| match condition.name.as_str() {
+        "incident" => 0,
+        "login-required" => 1,
+        _ => 2,
+    });
+    let items: String = conditions.into_iter().map(|condition| item(view, condition)).collect();
     out + &format!("<ul class=\"conditions\">\n{items}</ul>\n")
 }
 
