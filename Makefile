@@ -107,6 +107,7 @@ install: ## install below DESTDIR and PREFIX what `make build` built
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d packaging/completions/mcp-proxy.fish
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-proxy README.md CHANGELOG.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mcp-proxy/docs docs/*.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mcp-proxy/monitoring packaging/monitoring/*
 	test -e $(DESTDIR)/etc/mcp-proxy/mcp-proxy.toml || \
 		install -D -m 644 packaging/mcp-proxy.toml $(DESTDIR)/etc/mcp-proxy/mcp-proxy.toml
 	test -e $(DESTDIR)/etc/logrotate.d/mcp-proxy || \

@@ -377,15 +377,33 @@ async fn curl_reads_status_readiness_and_metrics() {
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name}: {metrics}")).parse::<f64>().unwrap()
     };
-    assert_eq!(sample("mcp_proxy_requests_total{status=\"4xx\"}"), 1.0);
-    assert!(sample("mcp_proxy_requests_total{status=\"2xx\"}") >= 3.0);
-    assert!(sample("mcp_proxy_response_body_bytes_total") > 0.0);
+    let requests = |upstream: &str, status: &str| {
+        let labels = format!("upstream=\"{upstream}\",server=\"none\",method=\"none\",status=\"{status}\"");
+        sample(&format!("mcp_proxy_requests_total{{{labels}}}"))
+    };
+    assert_eq!(requests("none", "4xx"), 1.0);
+    assert!(requests("alibaba", "2xx") >= 3.0);
+    assert!(sample("mcp_proxy_response_body_bytes_total{upstream=\"alibaba\"}") > 0.0);
     assert_eq!(sample("mcp_proxy_upstream_serves{upstream=\"alibaba\"}"), 1.0);
     let end = sample("mcp_proxy_token_expiry_timestamp_seconds{upstream=\"alibaba\"}");
-    let started = sample("mcp_proxy_start_time_seconds");
+    let started = sample("process_start_time_seconds");
     assert!(end - started > 10_000.0 && end - started < 10_900.0, "{started} {end}");
+
+    let (code, text) = machine.curl("/recent", &[]);
+    let recent: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &recent["version"]), (200, &json!(1)), "{text}");
+    let (last, before) = (&recent["calls"][0], &recent["calls"][1]);
+    assert_eq!(
+        (&last["path"], &last["status"], &last["upstream"]),
+        (&json!("/favicon.ico"), &json!(404), &Value::Null)
+    );
+    assert_eq!(
+        (&before["path"], &before["status"], &before["upstream"]),
+        (&json!("/lab/echo"), &json!(200), &json!("alibaba"))
+    );
+    assert_eq!((&recent["clients"][0]["last"], &recent["clients"][0]["refused"]), (last, &json!(0)));
     // Nothing of it is on the data port.
-    for path in ["/status", "/metrics", "/ready"] {
+    for path in ["/status", "/recent", "/metrics", "/ready"] {
         let (_, _, text) = follow(&format!("http://{}{path}", machine.address)).await;
         assert!(!text.contains("mcp_proxy_") && !text.contains("state_dir"), "{path}: {text}");
     }
@@ -457,6 +475,8 @@ async fn the_mode_of_the_socket_says_who_may_look_and_who_may_sign_in() {
     mode(0o666);
     let look = as_stranger(STRANGER, curl(&socket, "/status", &[]));
     assert!(said(&look).ends_with("\n200"), "{}", said(&look));
+    let refused = as_stranger(STRANGER, curl(&socket, "/recent", &[]));
+    assert!(said(&refused).ends_with("\n403") && said(&refused).contains("who calls what"), "{}", said(&refused));
     for path in ["/login", "/logout", "/login/1/paste", "/incident", "/resume"] {
         let refused = as_stranger(STRANGER, curl(&socket, path, &["-d", "{}"]));
         assert!(said(&refused).ends_with("\n403") && said(&refused).contains("sudo"), "{path}: {}", said(&refused));
@@ -465,7 +485,7 @@ async fn the_mode_of_the_socket_says_who_may_look_and_who_may_sign_in() {
     assert_eq!(refused.status.code(), Some(77), "{}", said(&refused));
     let log = machine.stop();
     let refusals = log.lines().filter(|line| line.contains("refused with 403") && line.contains("uid 54321 (process "));
-    assert_eq!(refusals.count(), 6, "{log}");
+    assert_eq!(refusals.count(), 7, "{log}");
 }
 
 /// What comes back for bytes that are sent as they are.

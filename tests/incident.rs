@@ -83,6 +83,21 @@ impl Machine {
         assert_eq!(self.daemon.end().0, 0);
         (self.daemon, self.address) = started(typed(&self.sandbox, self.directory.path(), &["serve"]));
     }
+
+    fn ends(&mut self) {
+        self.daemon.signal("TERM");
+        assert_eq!(self.daemon.end().0, 0);
+    }
+
+    /// A daemon with more configuration takes the place of the one that has ended.
+    fn starts_with(&mut self, more: &str) {
+        let serve = typed_with(&self.sandbox, self.directory.path(), more, &["serve"]);
+        (self.daemon, self.address) = started(serve);
+    }
+
+    fn run_with(&self, more: &str, args: &[&str]) -> Finished {
+        finish(typed_with(&self.sandbox, self.directory.path(), more, args))
+    }
 }
 
 fn started(serve: Command) -> (Program, SocketAddr) {
@@ -92,7 +107,11 @@ fn started(serve: Command) -> (Program, SocketAddr) {
 }
 
 fn typed(sandbox: &Sandbox, directory: &Path, args: &[&str]) -> Command {
-    let mut command = command(sandbox, directory, "", args);
+    typed_with(sandbox, directory, "", args)
+}
+
+fn typed_with(sandbox: &Sandbox, directory: &Path, more: &str, args: &[&str]) -> Command {
+    let mut command = command(sandbox, directory, more, args);
     command.env("MCP_PROXY_CONTROL__SOCKET", directory.join("control.sock"));
     command.env("MCP_PROXY_LOG__AUDIT_FILE", trail(directory));
     command
@@ -199,6 +218,71 @@ async fn a_daemon_without_a_control_socket_obeys_the_file() {
     machine.says_that_it_is_stopped().await;
     assert_eq!(machine.run(&["resume"]).code, 0);
     machine.daemon.line("requests are forwarded again");
+}
+
+/// The status and the text for a call with that key.
+async fn with_key(machine: &Machine, key: &str) -> (StatusCode, String) {
+    let mut request = post(machine.address, ECHO, CALL);
+    request.headers_mut().insert("x-mcp-proxy-key", key.parse().unwrap());
+    let (status, _, text) = whole(send(machine.address, request).await).await;
+    (status, text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_rotated_end_at_once_and_the_new_ones_are_shown_once() {
+    let mut machine = Machine::start().await;
+    let rules = "\n[access]\nothers = \"nobody\"\n[[client]]\nname = \"dify\"\nkey = true\n[[client]]\nname = \"cursor\"\nkey = true\n";
+    machine.ends();
+    machine.starts_with(rules);
+    let add =
+        |machine: &Machine, client: &str| machine.run_with(rules, &["client", "add", client]).stdout.trim().to_owned();
+    let mut old = vec![add(&machine, "dify"), add(&machine, "dify"), add(&machine, "cursor")];
+    for key in &old {
+        assert_eq!(with_key(&machine, key).await.0, StatusCode::OK, "{key}");
+    }
+    // With a running daemon, and then without one.
+    for alone in [false, true] {
+        if alone {
+            machine.ends();
+        }
+        let done = machine.run_with(rules, &["incident", "--rotate-keys"]);
+        assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+        let shown = |name: &str| -> Vec<String> {
+            let lines = done.stdout.lines().filter_map(|line| line.trim().strip_prefix(&format!("{name}: ")));
+            lines.map(str::to_owned).collect()
+        };
+        let new = [shown("dify"), shown("cursor")].concat();
+        assert!(
+            !new.is_empty() && new.iter().all(|key| key.starts_with("mcpk_") && key.len() == 48),
+            "{}",
+            done.stdout
+        );
+        assert!(!shown("cursor").is_empty() && new.iter().all(|key| !old.contains(key)));
+        assert!(done.stdout.contains("shown this once"), "{}", done.stdout);
+        if alone {
+            machine.starts_with(rules);
+        }
+        for key in &old {
+            let (status, text) = with_key(&machine, key).await;
+            assert!(status == StatusCode::UNAUTHORIZED || status == StatusCode::TOO_MANY_REQUESTS, "{key}: {text}");
+            assert!(!text.contains("mcp-proxy resume"), "{text}");
+        }
+        for key in &new {
+            let (status, text) = with_key(&machine, key).await;
+            assert!(status == StatusCode::OK && text.contains("mcp-proxy resume"), "who has a key hears why: {text}");
+        }
+        // Nobody can be shown them again, and no file has them.
+        let again = machine.run_with(rules, &["client", "list", "--json"]).stdout + machine.daemon.seen();
+        let kept = std::fs::read_to_string(machine.directory.path().join("access.json")).unwrap();
+        let trail = std::fs::read_to_string(trail(machine.directory.path())).unwrap();
+        for key in old.iter().chain(&new) {
+            assert!(![&again, &kept, &trail].iter().any(|text| text.contains(key)), "{key} is kept somewhere");
+        }
+        old = new;
+    }
+    assert_eq!(machine.run_with(rules, &["resume"]).code, 0);
+    let (_, text) = with_key(&machine, &old[0]).await;
+    assert!(text.contains("mcp-proxy login"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

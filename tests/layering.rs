@@ -78,6 +78,7 @@ const OWNERS: &[Owner] = &[
     Owner("rustls", &["net"], "one place decides whom we trust"),
     Owner("rustls_native_certs", &["net"], "one place decides whom we trust"),
     Owner("tokio_rustls", &["net"], "one place decides whom we trust"),
+    Owner("x509_parser", &["net"], "one place decides what a certificate says"),
     Owner("listenfd", &["daemon"], "inherited descriptors are taken once"),
     Owner("sd_notify", &["daemon"], "one voice speaks to the service manager"),
     Owner("signal_hook", &["daemon"], "signals have one receiver"),

@@ -16,6 +16,7 @@ const DOCUMENTS: [&str; 12] = [
     "docs/CLIENT_RULES.md",
     "docs/CLIENT_GRANTS.md",
     "docs/CONTROL.md",
+    "docs/METRICS.md",
     "docs/OPERATING.md",
     "docs/STATUS.md",
     "docs/SYSTEMD.md",

@@ -108,12 +108,16 @@ fn each_example_can_be_put_in_force_alone() {
     let text = example();
     let (before_upstream, _) = text.split_once("#[[upstream]]").unwrap();
     let count = before_upstream.lines().filter(|line| uncommented(line).is_some()).count();
+    // The keys of a listener with TLS need each other.
+    let (_, tls) = before_upstream.split_once("\n[tls]\n").unwrap();
+    let of_tls: Vec<&str> = tls.lines().take_while(|line| !line.starts_with('[')).filter_map(uncommented).collect();
     for chosen in 0..count {
         let mut index = 0;
         let one = before_upstream.lines().map(|line| match uncommented(line) {
             Some(key) => {
                 index += 1;
-                if index == chosen + 1 { format!("{key}\n") } else { format!("{line}\n") }
+                let together = of_tls.contains(&key);
+                if index == chosen + 1 || together { format!("{key}\n") } else { format!("{line}\n") }
             }
             None => format!("{line}\n"),
         });

@@ -50,6 +50,7 @@ impl From<&StartError> for Exit {
         match error {
             StartError::Bind(_) | StartError::Adopt(_) => Self::Unavailable,
             StartError::Tls(_) | StartError::Server(_) | StartError::Key(_) => Self::Config,
+            StartError::Identity(_) | StartError::NoIdentity => Self::Config,
             StartError::Randomness(_) | StartError::Audit(_) => Self::OsError,
         }
     }

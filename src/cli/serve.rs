@@ -48,8 +48,8 @@ pub(super) async fn run(start: Start, environment: Environment) -> Exit {
         }
     };
     note_unused_addresses(&inherited, &loaded);
-    let Inherited { proxy, control, diag } = inherited;
-    let passed = Inherited { proxy, diag, ..Inherited::default() };
+    let Inherited { proxy, tls, control, metrics, diag } = inherited;
+    let passed = Inherited { proxy, tls, diag, ..Inherited::default() };
     let starting = Daemon::start_on(passed, settings, environment.clone(), Clock::system(), Purpose::Serve);
     let mut daemon = match starting.await {
         Ok(daemon) => daemon,
@@ -59,6 +59,7 @@ pub(super) async fn run(start: Start, environment: Environment) -> Exit {
         }
     };
     daemon.open_control(control, settings).await;
+    daemon.open_metrics(metrics, settings);
     say(&startup::head(settings, daemon.listening()));
     let orders = Orders::default();
     daemon.reload_from(Source { inputs, loaded: loaded.clone(), log, asked: orders.reload.clone() });
@@ -80,9 +81,12 @@ pub(super) async fn run(start: Start, environment: Environment) -> Exit {
 
 /// Says so if somebody set an address that nothing is bound to, because the service manager passed sockets.
 fn note_unused_addresses(inherited: &Inherited, loaded: &Loaded) {
-    let set = ["listen.host", "listen.port", "listen.unix"].into_iter().filter(|key| loaded.places.contains_key(*key));
+    let set = ["listen.host", "listen.port", "listen.unix", "tls.listen"]
+        .into_iter()
+        .filter(|key| loaded.places.contains_key(*key));
     let set: Vec<&str> = set.collect();
-    if !inherited.proxy.is_empty() && !set.is_empty() {
+    let passed = !inherited.proxy.is_empty() || !inherited.tls.is_empty();
+    if passed && !set.is_empty() {
         tracing::info!("the service manager passes sockets, so these are not used: {}", set.join(", "));
     }
 }

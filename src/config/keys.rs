@@ -60,6 +60,7 @@ pub struct Key {
 }
 
 const DURATION: &str = r#"a duration such as "500ms", "10s", "2min", "1h 30min""#;
+const CREDENTIAL: &str = "an absolute path, one that begins with ~/, or the name of a systemd credential";
 const URL: &str = "a URL with scheme https; http only on this machine";
 
 use crate::config::layer::entry_of;
@@ -88,6 +89,16 @@ pub const KEYS: &[Key] = &[
         "Names under which clients may call, beside the listening address itself (and localhost)."),
     key("listen.allowed_origins", List, "web origins such as https://app.example.com", Words("none"),
         "Web pages that may call; all others are refused."),
+    key("tls.listen", List, "addresses with their port, such as 10.1.0.5:8443 or [::]:8443", Words("none"),
+        "Addresses to listen on for clients that begin with TLS, beside listen.host."),
+    key("tls.certificate_file", Text, CREDENTIAL, Words("required with tls.listen"),
+        "A PEM file with the certificate to show there, followed by those that lead to its authority; read anew at a reload."),
+    key("tls.key_file", Text, CREDENTIAL, Words("required with tls.certificate_file"),
+        "A PEM file with the private key of that certificate; nobody else may read it."),
+    key("tls.client_ca_file", Text, CREDENTIAL, Words("none; clients are asked for no certificate"),
+        "A PEM file with the authorities whose certificates clients may show; client.certificates says which of them count."),
+    key("tls.require_client_certificate", Bool, "true or false", Value("false"),
+        "Whether clients without such a certificate get no connection at all."),
     key("control.socket", Text, "an absolute path, or one that begins with ~/; off: none",
         Words("$RUNTIME_DIRECTORY/control.sock; else /run/mcp-proxy/control.sock for root; else $XDG_RUNTIME_DIR/mcp-proxy/control.sock"),
         "The Unix socket on which the daemon takes status, login and logout."),
@@ -104,6 +115,10 @@ pub const KEYS: &[Key] = &[
         "How much is logged."),
     key("log.audit_file", Text, "an absolute path, or one that begins with ~/", Words("none"),
         "The file to which each request is appended as a line of JSON; opened anew at a reload."),
+    key("metrics.listen", Text, r#"an IP address and a port, such as "127.0.0.1:9464"; off: none"#, Words("off"),
+        "Where metrics are shown to Prometheus, beside the control socket; whoever reaches it may read them."),
+    key("telemetry.otlp_endpoint", Text, r#"the URL of an OpenTelemetry collector, such as "http://127.0.0.1:4318"; off: none"#, Words("off"),
+        "Where a trace of each request is sent (OTLP over HTTP, as JSON)."),
     key("network.extra_ca_file", Text, "an absolute path, or one that begins with ~/", Words("none"),
         "A PEM file with certificate authorities to trust beside the system's."),
     key("network.connect_timeout", Text, DURATION, Value(r#""10s""#),
@@ -193,6 +208,8 @@ pub const KEYS: &[Key] = &[
         "Only if its process is in one of these units of systemd."),
     key("client.addresses", List, "addresses or networks such as 10.1.0.0/16", Words("any"),
         "Only if it calls over TCP from one of these addresses."),
+    key("client.certificates", List, "dns:NAME, uri:URI, email:ADDRESS, * in them for any text; sha256:DIGEST; * for all", Words("any"),
+        "Only if it has shown, over TLS, a certificate of tls.client_ca_file with one of these names."),
     key("client.key", Bool, "true or false", Words("false"),
         "Only if it shows a key that mcp-proxy client add made for this client."),
     key("client.allowed_servers", List, "names, ids or path prefixes", Words("all"),
@@ -244,6 +261,10 @@ fn split(path: &str) -> (&str, &str) {
 pub const LIVE: &[&str] = &[
     "listen.allowed_hosts",
     "listen.allowed_origins",
+    "tls.certificate_file",
+    "tls.key_file",
+    "tls.client_ca_file",
+    "tls.require_client_certificate",
     "access.others",
     "access.containers",
     "log.level",
@@ -266,6 +287,7 @@ pub const LIVE: &[&str] = &[
     "client.groups",
     "client.units",
     "client.addresses",
+    "client.certificates",
     "client.key",
     "client.allowed_servers",
     "client.blocked_servers",

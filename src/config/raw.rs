@@ -13,7 +13,13 @@ pub(crate) struct Raw {
     pub(crate) state_dir: Option<String>,
     pub(crate) listen: Listen,
     #[serde(default)]
+    pub(crate) tls: Tls,
+    #[serde(default)]
     pub(crate) control: Control,
+    #[serde(default)]
+    pub(crate) metrics: Metrics,
+    #[serde(default)]
+    pub(crate) telemetry: Telemetry,
     pub(crate) access: Access,
     pub(crate) login: Login,
     pub(crate) log: Log,
@@ -45,8 +51,35 @@ pub(crate) struct Listen {
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    #[serde(default)]
+    pub(crate) listen: Vec<String>,
+    pub(crate) certificate_file: Option<String>,
+    pub(crate) key_file: Option<String>,
+    pub(crate) client_ca_file: Option<String>,
+    #[serde(default)]
+    pub(crate) require_client_certificate: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Control {
     pub(crate) socket: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    pub(crate) otlp_endpoint: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -157,6 +190,7 @@ pub(crate) struct Client {
     pub(crate) groups: Option<Vec<String>>,
     pub(crate) units: Option<Vec<String>>,
     pub(crate) addresses: Option<Vec<String>>,
+    pub(crate) certificates: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) key: bool,
     #[serde(default)]

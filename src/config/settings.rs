@@ -1,12 +1,13 @@
 //! The high form: only legal values, in plain types. What is built from it never checks again.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use url::Host;
+use url::{Host, Url};
 
 use crate::alibaba::settings::{AccessTokenSettings, Settings as AlibabaSettings};
 use crate::auth::settings::TokenSource;
-use crate::net::settings::Settings as NetSettings;
+use crate::net::settings::{Settings as NetSettings, TlsSettings};
 use crate::observe::log::Settings as LogSettings;
 use crate::proxy::settings::{Settings as ProxySettings, UpstreamSettings};
 
@@ -15,6 +16,8 @@ use crate::proxy::settings::{Settings as ProxySettings, UpstreamSettings};
 pub struct Settings {
     /// Where to listen when systemd passes no socket.
     pub listen: Listen,
+    /// Where and how to listen for clients that begin with TLS; `None`: nowhere.
+    pub tls: Option<Tls>,
     /// Where status, login and logout are asked for.
     pub control: Control,
     /// Whether a login may open a browser.
@@ -27,6 +30,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Both HTTP clients.
     pub net: NetSettings,
+    /// What can be watched from elsewhere.
+    pub monitoring: Monitoring,
     /// The data path.
     pub proxy: ProxySettings,
     /// At least one; names and mounts are unique; in the order of their names.
@@ -46,6 +51,15 @@ pub struct Listen {
     pub unix_mode: u32,
 }
 
+/// Where and how to listen for clients that begin with TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Where, when systemd passes no sockets.
+    pub listen: Vec<SocketAddr>,
+    /// What is shown and asked for there.
+    pub identity: TlsSettings,
+}
+
 /// The control socket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Control {
@@ -53,6 +67,15 @@ pub struct Control {
     pub socket: Option<PathBuf>,
     /// Where a command looks for a running daemon, in this order.
     pub sought: Vec<PathBuf>,
+}
+
+/// What can be watched from elsewhere. Nothing of it is on by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Monitoring {
+    /// Where metrics are shown when systemd passes no socket for it; `None`: on the control socket alone.
+    pub metrics: Option<SocketAddr>,
+    /// Where traces are sent: the whole address, with its path.
+    pub traces: Option<Url>,
 }
 
 /// One upstream.

@@ -13,6 +13,7 @@ use crate::config::text::Flags;
 use crate::config::{Inputs, Loaded, load};
 use crate::model::client::ClientName;
 use crate::net::settings::Settings as NetSettings;
+use crate::policy::certificate::CertificatePattern;
 use crate::policy::client::{Access, Client, Clients, Criteria, Others, UnitPattern};
 use crate::policy::grant::Grant;
 use crate::policy::pattern::{Pattern, Patterns};
@@ -567,7 +568,8 @@ fn clients_are_known_as_the_configuration_says() {
             "main.toml",
             "[access]\nothers = \"nobody\"\ncontainers = false\n[[client]]\nname = \"b\"\nusers = [\"root\", \"1000\"]\n\
              groups = [\"root\"]\nunits = [\"docker-*.scope\", \"root:a@1.service\"]\n\
-             addresses = [\"10.1.0.0/16\", \"::1\", \"::ffff:10.0.0.1\"]\nkey = true\n[[client]]\nname = \"a\"\n",
+             addresses = [\"10.1.0.0/16\", \"::1\", \"::ffff:10.0.0.1\"]\ncertificates = [\"dns:a.example\"]\nkey = true\n\
+             [[client]]\nname = \"a\"\n[tls]\ncertificate_file = \"/t/c\"\nkey_file = \"/t/k\"\nclient_ca_file = \"/t/a\"\n",
         )
         .file("conf.d/more.toml", "[[client]]\nname = \"a\"\nkey = true\n")
         .loads();
@@ -581,11 +583,41 @@ fn clients_are_known_as_the_configuration_says() {
         members: Some([0].into()),
         units: Some(vec![unit(None, "docker-*.scope"), unit(Some(0), "a@1.service")]),
         addresses: Some(["10.1.0.0/16", "::1/128", "10.0.0.1/32"].map(|text| text.parse().unwrap()).into()),
+        certificates: Some(vec![CertificatePattern::parse("dns:a.example").unwrap()]),
         key: true,
     };
     assert_eq!(clients.named("b").unwrap().criteria, expected);
     assert_eq!(clients.named("a").unwrap().criteria, Criteria { key: true, ..Criteria::default() });
     assert!(clients.ask_for_the_unit());
+}
+
+#[test]
+fn a_listener_with_tls_is_whole_or_a_problem() {
+    let loaded = |text: &str| Machine::new().file("main.toml", text);
+    assert_eq!(loaded("").loads().settings.tls, None);
+    let files = "[tls]\ncertificate_file = \"/t/c\"\nkey_file = \"/t/k\"\n";
+    let tls = loaded(&format!("{files}listen = [\"0.0.0.0:8443\", \"[::1]:1\"]")).loads().settings.tls.unwrap();
+    assert_eq!(tls.listen, ["0.0.0.0:8443".parse().unwrap(), "[::1]:1".parse().unwrap()]);
+    assert_eq!((tls.identity.client_ca_file.is_none(), tls.identity.key_is_credential), (true, false));
+    let credentials = "[tls]\ncertificate_file = \"/t/c\"\nkey_file = \"tls-key\"\n";
+    let passed = loaded(credentials).variable("CREDENTIALS_DIRECTORY", "/run/credentials/x").loads();
+    let identity = passed.settings.tls.unwrap().identity;
+    assert_eq!(
+        (identity.key_file.as_path(), identity.key_is_credential),
+        (Path::new("/run/credentials/x/tls-key"), true)
+    );
+    let lines = loaded("[tls]\nlisten = [\"8443\"]\nrequire_client_certificate = true\n").fails();
+    let said = lines.join("\n");
+    assert_eq!(lines.len(), 4, "{said}");
+    for says in [
+        "main.toml:2:10: tls.listen: \"8443\" is no address with a port",
+        "tls.certificate_file: is required",
+        "tls.key_file: is required",
+        "tls.require_client_certificate: lets nobody in",
+    ] {
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    assert!(loaded(credentials).fails()[0].contains("LoadCredential=tls-key"));
 }
 
 #[test]
@@ -600,6 +632,11 @@ fn a_client_that_fits_nobody_by_a_slip_is_a_problem() {
         ("units = [\"no-such-user:a.service\"]", "there is no user"),
         ("addresses = [\"localhost\"]", "is neither an address nor a network"),
         ("addresses = [\"10.1.2.3/16\"]", "names an address within a network; write 10.1.0.0/16"),
+        ("certificates = [\"dns:a\"]", "set tls.client_ca_file"),
+        (
+            "certificates = [\"a\"]\n[tls]\nclient_ca_file = \"/a\"\ncertificate_file = \"/b\"\nkey_file = \"/c\"",
+            "does not say which name",
+        ),
         ("key = \"yes\"", "must be true or false"),
     ] {
         let problems = Machine::new().file("main.toml", &format!("[[client]]\nname = \"a\"\n{line}\n")).fails();

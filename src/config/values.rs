@@ -1,6 +1,6 @@
 //! From text to one legal value: each function either returns it or says what is wrong with the text.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -229,6 +229,35 @@ pub(crate) fn socket_paths(items: &[String], home: Option<&Path>) -> Result<Vec<
         Some((_, twice)) => Err(Fault::new(format!("{:?} stands there twice", twice.display()))),
         None => Ok(paths),
     }
+}
+
+/// An IP address and a port; `None` for none.
+pub(crate) fn optional_address(text: &str) -> Result<Option<SocketAddr>, Fault> {
+    if text.is_empty() || text == "off" {
+        return Ok(None);
+    }
+    let fault = || Fault::new(format!("{text:?} is not an address with a port")).hint("for example \"127.0.0.1:9464\"");
+    text.parse().map(Some).map_err(|_| fault())
+}
+
+/// Where a collector of traces takes them; `None` for none. A URL without the path of OTLP gets it (OTLP/HTTP, "OTLP/HTTP
+/// Request"). What carries a password is not repeated in the message.
+pub(crate) fn collector(text: &str) -> Result<Option<Url>, Fault> {
+    const PATH: &str = "/v1/traces";
+    const HINT: &str = "for example \"http://127.0.0.1:4318\"";
+    if text.is_empty() || text == "off" {
+        return Ok(None);
+    }
+    if text.contains(['@', '?', '#']) {
+        return Err(Fault::new("the URL carries a user name, a query or a fragment").hint(HINT));
+    }
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let mut url = url.ok_or_else(|| Fault::new(format!("{text:?} is no URL with http or https")).hint(HINT))?;
+    let path = url.path().trim_end_matches('/').to_owned();
+    if !path.ends_with(PATH) {
+        url.set_path(&format!("{path}{PATH}"));
+    }
+    Ok(Some(url))
 }
 
 /// The mode of a file, in octal digits.

@@ -1,7 +1,8 @@
 //! The sockets that the service manager passes (sd_listen_fds(3)), sorted by what they are for.
 //!
-//! `FileDescriptorName=` of the socket unit says that: `proxy` for MCP clients, `control` for commands and metrics,
-//! `diag` for questions about who calls. A socket without a name of its own is for MCP clients: systemd then passes the
+//! `FileDescriptorName=` of the socket unit says that: `proxy` for MCP clients, `tls` for those that begin with TLS,
+//! `control` for commands, `metrics` for Prometheus, `diag` for questions about who calls. A socket without a name of its own
+//! is for MCP clients: systemd then passes the
 //! socket unit's name.
 
 use std::env;
@@ -44,8 +45,12 @@ impl Socket {
 pub struct Inherited {
     /// For MCP clients.
     pub proxy: Vec<Socket>,
+    /// For MCP clients that begin with TLS.
+    pub tls: Vec<Socket>,
     /// For commands to the daemon.
     pub control: Vec<Socket>,
+    /// For those who read metrics.
+    pub metrics: Vec<Socket>,
     /// A netlink socket for questions about who calls (sock_diag(7)).
     pub diag: Option<OwnedFd>,
 }
@@ -54,7 +59,9 @@ pub struct Inherited {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Proxy,
+    Tls,
     Control,
+    Metrics,
     Diag,
 }
 
@@ -74,8 +81,8 @@ pub enum InheritedError {
     },
     /// A name that says nothing to us.
     #[error(
-        "socket {number} from the service manager is named {name:?}; FileDescriptorName= of its unit can be proxy, \
-         control or diag"
+        "socket {number} from the service manager is named {name:?}; FileDescriptorName= of its unit can be proxy, tls, \
+         control, metrics or diag"
     )]
     Name {
         /// Which of the sockets, counted from 1.
@@ -140,7 +147,9 @@ impl Inherited {
             let Some(role) = role(&name) else { return Err(InheritedError::Name { number, name }) };
             match role {
                 Role::Proxy => inherited.proxy.push(socket(&mut descriptors, index, &name)?),
+                Role::Tls => inherited.tls.push(tcp(socket(&mut descriptors, index, &name)?, number)?),
                 Role::Control => inherited.control.push(socket(&mut descriptors, index, &name)?),
+                Role::Metrics => inherited.metrics.push(socket(&mut descriptors, index, &name)?),
                 Role::Diag => inherited.diag = diag(&mut descriptors, index),
             }
         }
@@ -164,7 +173,9 @@ fn names(names: Option<&str>, sockets: usize) -> Result<Vec<String>, InheritedEr
 fn role(name: &str) -> Option<Role> {
     match name {
         "proxy" => Some(Role::Proxy),
+        "tls" => Some(Role::Tls),
         "control" => Some(Role::Control),
+        "metrics" => Some(Role::Metrics),
         "diag" => Some(Role::Diag),
         // sd_listen_fds(3): this is what a socket without a name is called.
         "" | "unknown" => Some(Role::Proxy),
@@ -196,6 +207,18 @@ fn socket(descriptors: &mut ListenFd, index: usize, name: &str) -> Result<Socket
         (Ok(true), Ok(())) => Ok(socket),
         (Ok(false), _) => Err(InheritedError::NotListening { number, name }),
         (Err(source), _) | (_, Err(source)) => Err(InheritedError::Refused { number, name, source }),
+    }
+}
+
+/// TLS says who is at the other end of a network; a Unix socket has no such end.
+fn tcp(socket: Socket, number: usize) -> Result<Socket, InheritedError> {
+    match socket {
+        Socket::Tcp(_) => Ok(socket),
+        Socket::Unix(_) => Err(InheritedError::Kind {
+            number,
+            name: "tls".to_owned(),
+            kind: "a Unix socket, on which there is no TLS",
+        }),
     }
 }
 
@@ -233,6 +256,8 @@ mod tests {
         for (name, expected) in [
             ("proxy", Some(Role::Proxy)),
             ("control", Some(Role::Control)),
+            ("metrics", Some(Role::Metrics)),
+            ("tls", Some(Role::Tls)),
             ("diag", Some(Role::Diag)),
             ("unknown", Some(Role::Proxy)),
             ("", Some(Role::Proxy)),

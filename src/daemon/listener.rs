@@ -8,10 +8,11 @@ use rustix::net::sockopt::set_ipv6_v6only;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use url::Host;
 
-use crate::config::settings::Listen;
+use crate::config::settings::{Listen, Tls};
 use crate::daemon::inherited::Socket;
 use crate::daemon::port_holder;
 use crate::daemon::unix_socket;
+use crate::net::identity::Acceptor;
 use crate::net::listener::Listener;
 
 /// How many connections may wait to be accepted; the kernel allows at most `net.core.somaxconn`, 4,096 by default.
@@ -46,6 +47,16 @@ pub enum BindError {
         host: String,
         /// What the resolver says.
         reason: String,
+    },
+    /// An address of `tls.listen` cannot be had.
+    #[error("cannot listen on {address}: {source}{}. See tls.listen", by(holder))]
+    Tls {
+        /// The address.
+        address: SocketAddr,
+        /// The system's answer.
+        source: io::Error,
+        /// Who holds it, when it can be found out.
+        holder: Option<String>,
     },
     /// Somebody listens on that Unix socket.
     #[error(
@@ -112,6 +123,32 @@ pub(super) async fn bind_all(listen: &Listen) -> Result<Vec<Listener>, BindError
     Ok(listeners)
 }
 
+/// Binds the addresses for TLS of the settings.
+pub(super) fn bind_for_tls(tls: Option<&Tls>, acceptor: Option<&Acceptor>) -> Result<Vec<Listener>, BindError> {
+    let Some((tls, acceptor)) = tls.zip(acceptor) else { return Ok(Vec::new()) };
+    let bind = |address: &SocketAddr| {
+        let address = *address;
+        let bound = bind_address(address).map(|listener| Listener::Tls(listener, acceptor.clone()));
+        bound.map_err(|source| {
+            let in_use = source.kind() == io::ErrorKind::AddrInUse;
+            let holder = if in_use { port_holder::find(address) } else { None };
+            BindError::Tls { address, source, holder }
+        })
+    };
+    tls.listen.iter().map(bind).collect()
+}
+
+/// Takes over what the service manager has bound for TLS.
+pub(super) fn adopt_for_tls(sockets: Vec<Socket>, acceptor: Option<&Acceptor>) -> io::Result<Vec<Listener>> {
+    let adopt = |(socket, acceptor): (Socket, &Acceptor)| match socket {
+        Socket::Tcp(listener) => {
+            TcpListener::from_std(listener).map(|listener| Listener::Tls(listener, acceptor.clone()))
+        }
+        Socket::Unix(_) => Err(io::Error::other("TLS needs a TCP socket")),
+    };
+    sockets.into_iter().filter_map(|socket| Some((socket, acceptor?))).map(adopt).collect()
+}
+
 /// Takes over what the service manager has bound.
 pub(super) fn adopt(sockets: Vec<Socket>) -> io::Result<Vec<Listener>> {
     let adopt = |socket| match socket {
@@ -131,7 +168,8 @@ pub(super) async fn bind(listen: &Listen) -> Result<TcpListener, BindError> {
     })
 }
 
-fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens there.
+pub(super) fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart must not wait for the connections of the last run to be forgotten.
     socket.set_reuseaddr(true)?;

@@ -2,8 +2,10 @@
 //!
 //! [`Daemon::start`] binds and wires, and touches no network; [`Daemon::run`] serves until it is told to stop.
 
+mod beside;
 pub mod catalogue;
 mod catalogue_copy;
+mod certificate;
 pub mod confine;
 pub mod control;
 pub mod custody;
@@ -14,11 +16,13 @@ pub mod inherited;
 pub mod ledger;
 pub mod limits;
 pub mod listener;
+pub mod metrics;
 mod mint;
 pub mod neighbour;
 mod notify;
 pub mod obstacle;
 mod port_holder;
+mod reception;
 mod registrar;
 
 pub mod reload;
@@ -26,6 +30,7 @@ pub mod report;
 mod run;
 pub mod sign_in;
 pub mod signals;
+mod telemetry;
 mod unix_socket;
 mod watchdog;
 mod wire;
@@ -37,7 +42,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use url::Host;
 
 use self::catalogue::Catalogue;
@@ -46,19 +50,22 @@ pub use self::listener::BindError;
 use crate::auth::flow::Desk;
 use crate::auth::keeper::Keeper;
 use crate::config::settings::{Listen, Settings};
-use crate::daemon::control::{Control, Shelf, Ui, Waiting};
+use crate::daemon::control::Control;
 use crate::daemon::custody::{GivenKeyError, Kept};
 use crate::daemon::headline::Headline;
 use crate::daemon::incident::Incident;
 use crate::daemon::inherited::{Inherited, Socket};
 use crate::daemon::ledger::Ledger;
+use crate::daemon::metrics::Metrics;
 use crate::daemon::registrar::Registrar;
 use crate::daemon::reload::{Reload, Source};
 use crate::daemon::sign_in::SignIn;
+use crate::daemon::telemetry::Telemetry;
 use crate::daemon::wire::Wiring;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::net::api_client::ApiClient;
+use crate::net::identity::{Acceptor, IdentityError};
 use crate::net::listener::{Address, Listener};
 use crate::net::owner::Finder;
 use crate::net::tls::TlsError;
@@ -98,6 +105,15 @@ pub enum StartError {
     /// The key for saved logins cannot be used.
     #[error(transparent)]
     Key(#[from] GivenKeyError),
+    /// The listener with TLS has nothing to show.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A socket for TLS was passed, and nothing says what to show there.
+    #[error(
+        "the service manager passes a socket for TLS, and the configuration has no certificate for it. Set \
+         tls.certificate_file and tls.key_file, or stop the socket unit with FileDescriptorName=tls"
+    )]
+    NoIdentity,
     /// The system gave no thread for the audit trail.
     #[error("the audit trail cannot begin: {0}")]
     Audit(#[source] io::Error),
@@ -115,6 +131,10 @@ pub struct Daemon {
     listings: Vec<(UpstreamName, watch::Receiver<Listing>)>,
     server: Option<Server>,
     control: Option<Control>,
+    metrics: Option<Metrics>,
+    /// What the sockets beside the port know, once one of them is open.
+    context: Option<Arc<control::Context>>,
+    telemetry: Option<Telemetry>,
     audit: Option<Audit>,
     incident: Incident,
     kept: Vec<Kept>,
@@ -131,6 +151,7 @@ pub struct Daemon {
     reload: Option<Reload>,
     finder: Finder,
     registrar: Registrar,
+    acceptor: Option<Acceptor>,
 }
 
 impl Daemon {
@@ -147,7 +168,7 @@ impl Daemon {
         Self::start_on(Inherited::default(), settings, environment, clock, purpose).await
     }
 
-    /// The same with what was passed, apart from control sockets. With sockets for clients, nothing that the settings say about addresses is bound.
+    /// The same with what was passed, apart from the sockets for commands and metrics. With sockets for clients, nothing that the settings say about addresses is bound.
     ///
     /// # Errors
     /// When a socket cannot be taken over or an address not be had, or the settings do not fit this machine.
@@ -158,13 +179,33 @@ impl Daemon {
         clock: Clock,
         purpose: Purpose,
     ) -> Result<Self, StartError> {
-        let Inherited { proxy: passed, diag, .. } = inherited;
+        let Inherited { proxy: passed, tls: passed_for_tls, diag, .. } = inherited;
         let at = reached_at(&passed, &settings.listen);
         let kept = custody::kept(settings, custody::key(settings, &environment)?);
         kept.iter().for_each(|kept| kept.store.encrypt_what_is_plain());
+        let acceptor = match purpose {
+            Purpose::Serve if !passed.is_empty() || !passed_for_tls.is_empty() => {
+                certificate::acceptor(settings.tls.as_ref(), !passed_for_tls.is_empty())?
+            }
+            Purpose::Serve => {
+                let needed = settings.tls.as_ref().is_some_and(|tls| !tls.listen.is_empty());
+                certificate::acceptor(settings.tls.as_ref(), needed)?
+            }
+            Purpose::SignInOnly => None,
+        };
         let (listeners, not_listening) = match purpose {
-            Purpose::Serve if !passed.is_empty() => (listener::adopt(passed).map_err(StartError::Adopt)?, None),
-            Purpose::Serve => (listener::bind_all(&settings.listen).await?, None),
+            Purpose::Serve if !passed.is_empty() || !passed_for_tls.is_empty() => {
+                let listeners = listener::adopt(passed).and_then(|mut listeners| {
+                    listeners.extend(listener::adopt_for_tls(passed_for_tls, acceptor.as_ref())?);
+                    Ok(listeners)
+                });
+                (listeners.map_err(StartError::Adopt)?, None)
+            }
+            Purpose::Serve => {
+                let mut listeners = listener::bind_all(&settings.listen).await?;
+                listeners.extend(listener::bind_for_tls(settings.tls.as_ref(), acceptor.as_ref())?);
+                (listeners, None)
+            }
             Purpose::SignInOnly => match listener::bind(&settings.listen).await {
                 Ok(listener) => (vec![Listener::Tcp(listener)], None),
                 Err(error) => (Vec::new(), Some(error)),
@@ -193,7 +234,9 @@ impl Daemon {
         if purpose == Purpose::Serve {
             registrar::judge(&settings.proxy.clients, &finder, &health);
         }
-        let traffic = Arc::new(Traffic::default());
+        let endpoint = settings.monitoring.traces.clone().filter(|_| purpose == Purpose::Serve);
+        let (tracer, telemetry) = endpoint.map(|endpoint| Telemetry::new(endpoint, api.clone())).unzip();
+        let traffic = Arc::new(Traffic::traced(tracer));
         let audit = settings.log.audit_file.as_ref().filter(|_| purpose == Purpose::Serve);
         let audit = audit.map(|file| Audit::begin(file, clock.clone(), health.clone()));
         let audit = audit.transpose().map_err(StartError::Audit)?;
@@ -221,6 +264,9 @@ impl Daemon {
             listings: wired.listings,
             server,
             control: None,
+            metrics: None,
+            context: None,
+            telemetry,
             audit,
             incident,
             kept,
@@ -235,38 +281,8 @@ impl Daemon {
             reload: None,
             finder,
             registrar,
+            acceptor,
         })
-    }
-
-    /// Opens the control socket: those that the service manager passed, else that of the settings. Without any the
-    /// daemon serves all the same, so what is in the way is logged, and no more.
-    pub async fn open_control(&mut self, passed: Vec<Socket>, settings: &Settings) {
-        let listeners = control::open(passed, settings.control.socket.as_deref()).await;
-        let Headline { health, traffic, clock } = self.headline.clone();
-        let context = control::Context {
-            started: clock.now(),
-            health,
-            traffic,
-            clock,
-            listening: self.listening.clone(),
-            reached_at: self.address().map(|address| listener::from_here(address).to_string()),
-            server: self.server.as_ref().map(Server::reloader),
-            shelves: self.shelves(),
-            state_dir: settings.state_dir.clone(),
-            upstreams: settings.upstreams.clone(),
-            kept: self.kept.clone(),
-            sign_ins: self.sign_ins.clone(),
-            credentials: self.catalogues.iter().map(Catalogue::whose).collect(),
-            api: self.api.clone(),
-            waiting: Waiting::default(),
-            ui: Ui::default(),
-            finder: self.finder.clone(),
-            registrar: self.registrar.clone(),
-            audit: self.audit.clone(),
-            incident: self.incident.clone(),
-            stop: CancellationToken::new(),
-        };
-        self.control = (!listeners.is_empty()).then(|| Control::new(listeners, context));
     }
 
     /// Lets the configuration be read anew while the daemon runs.
@@ -275,16 +291,9 @@ impl Daemon {
         let (mounted, api, headline) = (self.mounted.clone(), self.api.clone(), self.headline.clone());
         let audit = self.audit.clone();
         let (in_force, listings) = (source.loaded.clone(), self.catalogues.iter().map(Catalogue::asked).collect());
-        let finder = self.finder.clone();
-        self.reload = Some(Reload { source, in_force, server, mounted, listings, api, audit, headline, finder });
-    }
-
-    fn shelves(&self) -> Vec<Shelf> {
-        let shelf = |(upstream, listing): &(UpstreamName, watch::Receiver<Listing>)| {
-            let mounted = self.mounted.iter().find(|mounted| mounted.settings.name == *upstream)?;
-            Some(Shelf { upstream: upstream.clone(), servers: mounted.catalogue.clone(), listing: listing.clone() })
-        };
-        self.listings.iter().filter_map(shelf).collect()
+        let (finder, acceptor) = (self.finder.clone(), self.acceptor.clone());
+        self.reload =
+            Some(Reload { source, in_force, server, mounted, listings, api, audit, headline, finder, acceptor });
     }
 
     /// Where it listens; nowhere for a sign-in whose port is in use.
@@ -337,7 +346,8 @@ fn reached_at(passed: &[Socket], settings: &Listen) -> Listen {
 fn first_tcp(listening: &[Address]) -> Option<SocketAddr> {
     listening.iter().find_map(|address| match address {
         Address::Tcp(address) => Some(*address),
-        Address::Unix(_) => None,
+        // No browser is led there: what a sign-in comes back to is known to the cloud without TLS.
+        Address::Tls(_) | Address::Unix(_) => None,
     })
 }
 

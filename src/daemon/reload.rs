@@ -15,6 +15,7 @@ use crate::daemon::headline::Headline;
 use crate::daemon::notify::{Word, tell};
 use crate::daemon::registrar;
 use crate::net::api_client::ApiClient;
+use crate::net::identity::{Acceptor, Identity};
 use crate::net::owner::Finder;
 use crate::observe::audit::Audit;
 use crate::observe::log::Log;
@@ -53,6 +54,8 @@ pub(super) struct Reload {
     pub(super) audit: Option<Audit>,
     pub(super) headline: Headline,
     pub(super) finder: Finder,
+    /// What begins TLS with clients, if anything listens for that.
+    pub(super) acceptor: Option<Acceptor>,
 }
 
 impl Reload {
@@ -71,9 +74,14 @@ impl Reload {
     async fn reload(&mut self) {
         let inputs = self.source.inputs.clone();
         // Files may be on a disk that takes its time.
-        let read = tokio::task::spawn_blocking(move || config::load(&inputs)).await;
-        let Ok(read) = read else { return };
-        match read.map_err(|problems| said(&problems)).and_then(|loaded| self.put_in_force(loaded)) {
+        let listens_for_tls = self.acceptor.is_some();
+        let read = tokio::task::spawn_blocking(move || {
+            let loaded = config::load(&inputs).map_err(|problems| said(&problems))?;
+            let identity = if listens_for_tls { Some(identity(&loaded)?) } else { None };
+            Ok((loaded, identity))
+        });
+        let Ok(read) = read.await else { return };
+        match read.and_then(|(loaded, identity)| self.put_in_force(loaded, identity)) {
             Ok(()) => self.headline.health.clear(RELOAD_FAILED, SUBJECT),
             Err(problems) => {
                 problems.iter().for_each(|problem| tracing::error!("{problem}"));
@@ -92,7 +100,7 @@ impl Reload {
     ///
     /// # Errors
     /// What does not fit this machine; then nothing was changed.
-    fn put_in_force(&mut self, loaded: Loaded) -> Result<(), Vec<String>> {
+    fn put_in_force(&mut self, loaded: Loaded, identity: Option<Identity>) -> Result<(), Vec<String>> {
         let new = &loaded.settings;
         let mut mounted = self.mounted.clone();
         for mounted in &mut mounted {
@@ -105,6 +113,9 @@ impl Reload {
         self.api.reload(&new.net).map_err(|error| vec![error.to_string()])?;
         self.server.reload(new.proxy.clone(), &new.net, mounted).map_err(|error| vec![error.to_string()])?;
         self.source.log.set_level(&new.log).map_err(|error| vec![error])?;
+        if let Some((acceptor, identity)) = self.acceptor.as_ref().zip(identity) {
+            acceptor.exchange(identity);
+        }
         registrar::judge(&new.proxy.clients, &self.finder, &self.headline.health);
         self.listings.iter().for_each(|listing| listing.notify_one());
         self.report(&loaded);
@@ -129,6 +140,14 @@ impl Reload {
             self.headline.health.remind(RESTART_NEEDED, SUBJECT, &reason, "Restart mcp-proxy when it suits");
         }
     }
+}
+
+/// What the listener with TLS is to show from now on.
+fn identity(loaded: &Loaded) -> Result<Identity, Vec<String>> {
+    let Some(tls) = &loaded.settings.tls else {
+        return Err(vec!["tls.certificate_file is gone, and a listener with TLS needs it until a restart".to_owned()]);
+    };
+    Identity::read(&tls.identity).map_err(|error| vec![error.to_string()])
 }
 
 fn said(problems: &[Problem]) -> Vec<String> {

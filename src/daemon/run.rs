@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::notify::{Word, tell};
-use crate::daemon::{Daemon, Purpose, notify, watchdog};
+use crate::daemon::{Daemon, Purpose, certificate, notify, watchdog};
 
 /// How long the end may take beyond the drain timeout: a renewal under way, and what is left to write.
 const LAST_STEPS: Duration = Duration::from_secs(10);
@@ -32,6 +32,10 @@ impl Daemon {
             let beat = self.pulse.part(&format!("keeper of {name}"));
             keepers.spawn(keeper.run(keepers_stop.clone(), beat));
         }
+        // It ends with them, when all requests have.
+        if let Some(telemetry) = self.telemetry {
+            keepers.spawn(telemetry.run(keepers_stop.clone()));
+        }
         if let Some(server) = self.server {
             let (stop, beat) = (stop.clone(), self.pulse.part("listener"));
             tasks.spawn(async move { server.run(stop, beat).await });
@@ -39,6 +43,10 @@ impl Daemon {
         if let Some(control) = self.control {
             let stop = stop.clone();
             tasks.spawn(async move { control.run(stop).await });
+        }
+        if let Some(metrics) = self.metrics {
+            let stop = stop.clone();
+            tasks.spawn(async move { metrics.run(stop).await });
         }
         for catalogue in self.catalogues {
             let stop = stop.clone();
@@ -49,6 +57,8 @@ impl Daemon {
         if self.purpose == Purpose::Serve {
             let status = self.headline.now();
             tell(vec![Word::Ready, Word::Status(status.clone())]).await;
+            let (health, clock) = (self.headline.health.clone(), self.headline.clock.clone());
+            companions.spawn(certificate::watch(self.acceptor, health, clock));
             companions.spawn(notify::keep_status(self.headline, status));
             companions.spawn(self.registrar.run());
             companions.spawn(self.incident.watch());

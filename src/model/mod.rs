@@ -4,6 +4,7 @@
 
 pub mod callback;
 pub mod caller;
+pub mod certificate;
 pub mod client;
 pub mod language;
 pub mod peer;
@@ -11,4 +12,5 @@ pub mod secret;
 pub mod server;
 pub mod service_manager;
 pub mod time;
+pub mod trace;
 pub mod upstream;

@@ -11,21 +11,27 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::net::{RecvFlags, recv, sockopt};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::server::TlsStream;
 
 use crate::model::peer::{Credentials, Peer};
+use crate::net::identity::{Acceptor, Presented};
 
 /// Silence after which the kernel asks whether the other end is there, how often, and how often in vain.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 4;
+/// The first byte of a client that begins TLS: a record of the handshake (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 0x16;
 
 /// A socket that accepts connections.
 #[derive(Debug)]
 pub enum Listener {
     /// A TCP socket.
     Tcp(TcpListener),
+    /// A TCP socket on which clients begin with TLS.
+    Tls(TcpListener, Acceptor),
     /// A Unix stream socket, with its file if that is ours to remove.
     Unix(UnixListener, Option<SocketFile>),
 }
@@ -35,8 +41,28 @@ pub enum Listener {
 pub enum Stream {
     /// Over TCP.
     Tcp(TcpStream),
+    /// Over TLS. It needs more room than the others.
+    Tls(Box<TlsStream<TcpStream>>),
     /// Over a Unix socket.
     Unix(UnixStream),
+}
+
+/// A connection as it was accepted: nothing has been read from it.
+#[derive(Debug)]
+pub struct Arrival {
+    stream: Stream,
+    acceptor: Option<Acceptor>,
+}
+
+/// Why a connection did not begin.
+#[derive(Debug)]
+pub enum Unopened {
+    /// The client speaks, and not TLS. It can be told so, without TLS.
+    NotTls(Stream),
+    /// The handshake failed, and the client was told why. The connection is to be closed.
+    Handshake(io::Error, Stream),
+    /// The client left before it said anything.
+    Left,
 }
 
 /// What reading would find.
@@ -55,41 +81,89 @@ pub enum Look {
 pub enum Address {
     /// An address and a port.
     Tcp(SocketAddr),
+    /// An address and a port, for TLS alone.
+    Tls(SocketAddr),
     /// A file; `None` for a socket that has no name in the file system.
     Unix(Option<PathBuf>),
+}
+
+impl Arrival {
+    /// The connection, for questions about who is at its other end.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// The bytes of the connection as they come, without TLS.
+    pub fn as_it_comes(self) -> Stream {
+        self.stream
+    }
+
+    /// Begins TLS where that is needed; answers with the certificate that the client has shown. It takes as long as the
+    /// client lets it take.
+    ///
+    /// # Errors
+    /// Why it does not begin.
+    pub async fn opened(self) -> Result<(Stream, Option<Presented>), Unopened> {
+        let (stream, acceptor) = match (self.stream, self.acceptor) {
+            (Stream::Tcp(stream), Some(acceptor)) => (stream, acceptor),
+            (stream, _) => return Ok((stream, None)),
+        };
+        let mut first = [0];
+        match stream.peek(&mut first).await {
+            Ok(1..) if first[0] == HANDSHAKE => {}
+            Ok(1..) => return Err(Unopened::NotTls(Stream::Tcp(stream))),
+            Ok(0) | Err(_) => return Err(Unopened::Left),
+        }
+        match acceptor.handshake(stream).await {
+            Ok((stream, presented)) => Ok((Stream::Tls(Box::new(stream)), presented)),
+            Err((error, stream)) => Err(Unopened::Handshake(error, Stream::Tcp(stream))),
+        }
+    }
 }
 
 impl Stream {
     /// Our end of a TCP connection. An IPv4 address that came in over an IPv6 socket is an IPv4 address here.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(stream) => stream.local_addr().ok().map(|mut address| {
-                address.set_ip(address.ip().to_canonical());
-                address
-            }),
-            Self::Unix(_) => None,
-        }
+        let stream = match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+            Self::Unix(_) => return None,
+        };
+        stream.local_addr().ok().map(|mut address| {
+            address.set_ip(address.ip().to_canonical());
+            address
+        })
+    }
+
+    /// True if what was written may wait here until it is flushed.
+    pub fn keeps_what_is_written(&self) -> bool {
+        matches!(self, Self::Tls(_))
     }
 
     /// What the kernel tells a Unix socket from others by.
     pub fn inode(&self) -> Option<u64> {
         match self {
-            Self::Tcp(_) => None,
+            Self::Tcp(_) | Self::Tls(_) => None,
             Self::Unix(stream) => rustix::fs::fstat(stream).ok().map(|found| found.st_ino),
         }
     }
 
     /// What reading would find, without reading: pending while the other end is silent.
-    pub fn poll_look(&self, context: &mut Context<'_>) -> Poll<Look> {
+    pub fn poll_look(&mut self, context: &mut Context<'_>) -> Poll<Look> {
         loop {
-            let peeked = match self {
+            let peeked = match &mut *self {
                 Self::Tcp(stream) => match ready!(stream.poll_read_ready(context)) {
-                    Ok(()) => stream.try_io(Interest::READABLE, || peek(stream)),
+                    Ok(()) => stream.try_io(Interest::READABLE, || peek(&*stream)),
                     Err(error) => Err(error),
                 },
                 Self::Unix(stream) => match ready!(stream.poll_read_ready(context)) {
-                    Ok(()) => stream.try_io(Interest::READABLE, || peek(stream)),
+                    Ok(()) => stream.try_io(Interest::READABLE, || peek(&*stream)),
                     Err(error) => Err(error),
+                },
+                // What is on the wire says nothing before it is deciphered. It stays where the next read finds it.
+                Self::Tls(stream) => match ready!(Pin::new(stream).poll_fill_buf(context)) {
+                    Ok(bytes) => Ok(bytes.len()),
+                    Err(error) => without_goodbye(error).map(|()| 0),
                 },
             };
             match peeked {
@@ -102,6 +176,12 @@ impl Stream {
     }
 }
 
+/// A client that closes its side and does not say so within TLS has closed it all the same: HTTP itself says where a
+/// request ends.
+fn without_goodbye(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::UnexpectedEof { Ok(()) } else { Err(error) }
+}
+
 fn peek(stream: impl AsFd) -> io::Result<usize> {
     let (_, length) = recv(stream, &mut [0_u8; 1], RecvFlags::PEEK)?;
     Ok(length)
@@ -111,6 +191,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
+            Self::Tls(address) => write!(f, "{address} (TLS)"),
             Self::Unix(Some(path)) => path.display().fmt(f),
             Self::Unix(None) => f.write_str("a socket without a name"),
         }
@@ -125,6 +206,7 @@ impl Listener {
     pub fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
+            Self::Tls(listener, _) => listener.local_addr().map(Address::Tls),
             Self::Unix(listener, _) => {
                 listener.local_addr().map(|address| Address::Unix(address.as_pathname().map(Path::to_owned)))
             }
@@ -137,7 +219,7 @@ impl Listener {
     /// # Errors
     /// When the system refuses.
     pub fn tune(&self) -> io::Result<()> {
-        if let Self::Tcp(listener) = self {
+        if let Self::Tcp(listener) | Self::Tls(listener, _) = self {
             sockopt::set_tcp_nodelay(listener, true)?;
             sockopt::set_socket_keepalive(listener, true)?;
             sockopt::set_tcp_keepidle(listener, KEEPALIVE_AFTER)?;
@@ -151,16 +233,20 @@ impl Listener {
     ///
     /// # Errors
     /// What accept(2) says.
-    pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
+    pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Arrival, Peer)>> {
+        let over_tcp = |(stream, mut address): (TcpStream, SocketAddr), acceptor: Option<&Acceptor>| {
+            address.set_ip(address.ip().to_canonical());
+            (Arrival { stream: Stream::Tcp(stream), acceptor: acceptor.cloned() }, Peer::Tcp(address))
+        };
         Poll::Ready(match self {
-            Self::Tcp(listener) => ready!(listener.poll_accept(context)).map(|(stream, mut address)| {
-                address.set_ip(address.ip().to_canonical());
-                (Stream::Tcp(stream), Peer::Tcp(address))
-            }),
+            Self::Tcp(listener) => ready!(listener.poll_accept(context)).map(|accepted| over_tcp(accepted, None)),
+            Self::Tls(listener, acceptor) => {
+                ready!(listener.poll_accept(context)).map(|accepted| over_tcp(accepted, Some(acceptor)))
+            }
             Self::Unix(listener, _) => ready!(listener.poll_accept(context)).and_then(|(stream, _)| {
                 let theirs = stream.peer_cred()?;
                 let credentials = Credentials { pid: theirs.pid(), uid: theirs.uid(), gid: theirs.gid() };
-                Ok((Stream::Unix(stream), Peer::Unix(credentials)))
+                Ok((Arrival { stream: Stream::Unix(stream), acceptor: None }, Peer::Unix(credentials)))
             }),
         })
     }
@@ -200,6 +286,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, into).map(|read| read.or_else(without_goodbye)),
             Self::Unix(stream) => Pin::new(stream).poll_read(context, into),
         }
     }
@@ -209,6 +296,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
@@ -220,6 +308,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
@@ -231,6 +320,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
             Self::Unix(stream) => Pin::new(stream).poll_flush(context),
         }
     }
@@ -238,6 +328,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
@@ -257,9 +348,9 @@ mod tests {
         listener.tune().unwrap();
         let Ok(Address::Tcp(address)) = listener.address() else { panic!("{listener:?}") };
         let client = TcpStream::connect(address).await.unwrap();
-        let (stream, peer) = poll_fn(|context| listener.poll_accept(context)).await.unwrap();
+        let (arrival, peer) = poll_fn(|context| listener.poll_accept(context)).await.unwrap();
         assert_eq!(peer, Peer::Tcp(client.local_addr().unwrap()));
-        let Stream::Tcp(stream) = stream else { panic!("{stream:?}") };
+        let Stream::Tcp(stream) = arrival.stream else { panic!("it came over TCP") };
         assert!(sockopt::tcp_nodelay(&stream).unwrap() && sockopt::socket_keepalive(&stream).unwrap());
         assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), KEEPALIVE_AFTER);
         assert_eq!(sockopt::tcp_keepintvl(&stream).unwrap(), KEEPALIVE_EVERY);
@@ -269,13 +360,13 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_the_other_side_is_seen_without_reading() {
         let (near, mut far) = UnixStream::pair().unwrap();
-        let near = Stream::Unix(near);
+        let mut near = Stream::Unix(near);
         let looked = poll_fn(|context| Poll::Ready(near.poll_look(context))).await;
         assert_eq!(looked, Poll::Pending, "it is silent");
         far.write_all(b"x").await.unwrap();
         assert_eq!(poll_fn(|context| near.poll_look(context)).await, Look::Bytes);
         let (near, far) = UnixStream::pair().unwrap();
-        let near = Stream::Unix(near);
+        let mut near = Stream::Unix(near);
         drop(far);
         assert_eq!(poll_fn(|context| near.poll_look(context)).await, Look::End);
     }

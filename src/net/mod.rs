@@ -1,11 +1,13 @@
-//! Layer 1: the network. Listening sockets and who is at the other end of them, TLS, the client for short calls and the
+//! Layer 1: the network. Listening sockets and who is at the other end of them, TLS on both sides, the client for short calls and the
 //! client for streams.
 
 pub mod api_client;
+pub mod certificate;
 pub mod cgroup;
 mod connector;
 pub mod diag;
 mod egress;
+pub mod identity;
 pub mod listener;
 pub mod owner;
 mod patient;

@@ -8,7 +8,7 @@ use http::Uri;
 
 use crate::model::upstream::Origin;
 use crate::net::connector::Connector;
-use crate::net::pool::Pool;
+use crate::net::pool::{Dial, Pool, Tally};
 use crate::net::settings::Settings;
 use crate::net::tls::TlsError;
 
@@ -27,15 +27,17 @@ impl StreamClient {
         Ok(Self { connector: Arc::new(Connector::new(settings)?) })
     }
 
-    /// The connections to one upstream, for requests with bodies of type `B`. None is opened before it is needed.
-    pub fn at<B>(&self, origin: &Origin) -> Pool<B> {
+    /// The connections to one upstream, for requests with bodies of type `B`, counted in `tally`. None is opened before
+    /// it is needed.
+    pub fn at<B>(&self, origin: &Origin, tally: Arc<Tally>) -> Pool<B> {
         let (connector, scheme, authority) = (self.connector.clone(), origin.scheme(), origin.authority().clone());
-        Pool::new(Box::new(move || {
+        let dial: Dial = Box::new(move || {
             let (connector, scheme, authority) = (connector.clone(), scheme.clone(), authority.clone());
             Box::pin(async move {
                 let target = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
                 connector.connect(target.map_err(|error| error.to_string())?).await
             })
-        }))
+        });
+        Pool::new(dial, tally)
     }
 }

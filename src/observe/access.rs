@@ -2,29 +2,30 @@
 //! the log, with fields for the journal, and a line of the audit trail. Never a body, a query value, a code or a token.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::model::certificate::Fingerprint;
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
 use crate::model::time::{Clock, Mono};
+use crate::model::trace::TraceId;
 use crate::observe::audit::Audit;
 use crate::observe::audit::event::{Call, Caller, Event, Request, Server, Verdict};
+use crate::observe::kinds::{Breaker, Failure, RuleKind};
+use crate::observe::line::{Called, log};
 use crate::observe::recent::Entry;
 use crate::observe::text::shown;
+use crate::observe::trace::{Place, Span};
 use crate::observe::traffic::{RequestId, Traffic};
+use crate::observe::usage::{Counted, Usage};
 
-/// The target of these lines, for `log.level` and for those who write them.
-pub(super) const TARGET: &str = "mcp_proxy::access";
-/// The fields that the message does not repeat.
-pub(super) const IN_NO_MESSAGE: [&str; 2] = ["request_id", "upstream_request_id"];
 /// Headers by which upstreams name a request, the first one that is there counts.
 const REQUEST_IDS: [&str; 2] = ["x-acs-request-id", "x-request-id"];
 /// How many calls of a batch are kept.
-const MOST_CALLS: usize = 32;
+pub const MOST_CALLS: usize = 32;
 /// How many names of arguments are kept of a call.
 const MOST_ARGUMENTS: usize = 32;
 
@@ -50,6 +51,16 @@ pub struct Record {
     request: Option<Box<Request>>,
     status: Option<StatusCode>,
     bytes: u64,
+    /// The counters of the upstream that it goes to.
+    usage: Option<Arc<Usage>>,
+    /// What kind of rule refused it.
+    refused: Option<RuleKind>,
+    /// Why its upstream gave no answer.
+    failure: Option<Failure>,
+    /// Our span in its trace.
+    span: Option<Place>,
+    /// The answer is an event stream.
+    stream: bool,
     /// The answer has no end of its own: it goes on until the client leaves.
     endless: bool,
     ending: Ending,
@@ -83,6 +94,7 @@ impl Record {
             upstream: None,
             server: None,
             upstream_request_id: None,
+            trace_id: None,
             verdict: Verdict::Allowed,
             rule: None,
             status: None,
@@ -97,6 +109,11 @@ impl Record {
             request: Some(Box::new(request)),
             status: None,
             bytes: 0,
+            usage: None,
+            refused: None,
+            failure: None,
+            span: None,
+            stream: false,
             endless: false,
             ending: Ending::ClientGone,
         }
@@ -120,9 +137,15 @@ impl Record {
         });
     }
 
-    /// A rule refuses the request: named by its key in the configuration, `[[client]] dify: blocked_tools has x`. The
-    /// first one counts.
-    pub fn refused(&mut self, rule: impl Into<Cow<'static, str>>) {
+    /// The caller has shown this certificate, and it is good.
+    pub fn certificate(&mut self, fingerprint: Fingerprint) {
+        self.note(|request| request.caller.certificate = Some(fingerprint));
+    }
+
+    /// A rule of that kind refuses the request: named by its key in the configuration, `[[client]] dify: blocked_tools
+    /// has x`. The first one counts.
+    pub fn refused(&mut self, kind: RuleKind, rule: impl Into<Cow<'static, str>>) {
+        self.refused.get_or_insert(kind);
         self.note(|request| {
             request.verdict = Verdict::Refused;
             let rule = rule.into();
@@ -158,20 +181,62 @@ impl Record {
         });
     }
 
-    /// A rule refuses the call that was recorded last; with it the record is one of a refusal.
-    pub fn call_refused(&mut self, rule: impl Into<Cow<'static, str>>) {
+    /// The same of a call that a rule refuses; with it the record is one of a refusal. Where there is no room, it takes
+    /// that of one that is not refused.
+    pub fn call_refused(
+        &mut self,
+        kind: RuleKind,
+        method: &str,
+        name: Option<&str>,
+        rule: impl Into<Cow<'static, str>>,
+    ) {
         let rule: Cow<'static, str> = rule.into();
         self.note(|request| {
-            if let Some(call) = request.calls.last_mut().filter(|_| request.more_calls == 0) {
+            if request.calls.len() >= MOST_CALLS
+                && let Some(allowed) = request.calls.iter().rposition(|call| call.rule.is_none())
+            {
+                request.calls.remove(allowed);
+                request.more_calls += 1;
+            }
+        });
+        let before = self.request.as_ref().map_or(0, |request| request.calls.len());
+        self.called(method, name);
+        self.note(|request| {
+            if let Some(call) = request.calls.get_mut(before) {
                 call.rule = Some(shown(&rule, &[]).into());
             }
         });
-        self.refused(rule);
+        self.refused(kind, rule);
     }
 
-    /// The upstream that it goes to.
-    pub fn upstream(&mut self, name: &str) {
-        self.note(|request| request.upstream = Some(name.to_owned()));
+    /// The upstream that it goes to, with its counters.
+    pub fn upstream(&mut self, usage: &Arc<Usage>) {
+        self.note(|request| request.upstream = Some(usage.upstream().to_owned()));
+        self.usage = Some(usage.clone());
+    }
+
+    /// The upstream gives no answer.
+    pub fn failed(&mut self, why: Failure) {
+        self.failure = Some(why);
+        self.usage().failed(why);
+    }
+
+    /// The trace that it belongs to.
+    pub fn trace(&mut self, trace: TraceId) {
+        self.note(|request| request.trace_id = Some(trace));
+    }
+
+    /// A span of it is recorded.
+    pub fn span(&mut self, place: Place) {
+        self.trace(place.own.trace);
+        self.span = Some(place);
+    }
+
+    /// The answer is an event stream.
+    pub fn streams(&mut self) {
+        if !std::mem::replace(&mut self.stream, true) {
+            self.usage().stream_opened();
+        }
     }
 
     /// The MCP server that it goes to, as the upstream's catalogue has it.
@@ -179,10 +244,17 @@ impl Record {
         self.note(|request| request.server = Some(Server { name: shown(name, &[]), id: shown(id, &[]) }));
     }
 
-    /// The head of the upstream's answer: it may say what the upstream's own log calls this request.
-    pub fn answered(&mut self, headers: &HeaderMap) {
+    /// The head of the upstream's answer, which was waited for so long: it may say what the upstream's own log calls this
+    /// request.
+    pub fn answered(&mut self, headers: &HeaderMap, waited: Duration) {
+        let until_now = self.clock.now().mono.since(self.began);
+        self.usage().answered(waited, until_now.saturating_sub(waited));
         let id = REQUEST_IDS.iter().find_map(|name| headers.get(*name)?.to_str().ok());
         self.note(|request| request.upstream_request_id = id.map(|id| shown(id, &[])));
+    }
+
+    fn usage(&self) -> &Arc<Usage> {
+        self.usage.as_ref().unwrap_or(self.traffic.own())
     }
 
     fn note(&mut self, note: impl FnOnce(&mut Request)) {
@@ -205,6 +277,7 @@ impl Record {
     /// So many more bytes of the answer's body were handed over.
     pub fn sent(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes as u64);
+        self.usage().sent(bytes);
     }
 
     /// The answer's body ended as it should.
@@ -226,7 +299,7 @@ impl Drop for Record {
             Ending::UpstreamBroke => false,
         };
         let good = self.status.is_some_and(|status| status.as_u16() < 400);
-        self.traffic.end(complete && good, self.status, self.bytes);
+        self.traffic.end(complete && good);
         let Some(mut request) = self.request.take() else { return };
         let now = self.clock.now();
         let duration = now.mono.since(self.began);
@@ -234,7 +307,11 @@ impl Drop for Record {
         request.status = self.status.map(|status| status.as_u16());
         request.bytes_out = self.bytes;
         request.ending = self.ending.words();
-        log(&request, self.ending, duration);
+        self.count(&request, duration);
+        log(&request, self.ending.remark(), duration);
+        if let Some((place, tracer)) = self.span.zip(self.traffic.tracer()) {
+            tracer.record(Span::of(&request, place, self.failure, complete));
+        }
         self.traffic.note(Entry::of(&mut request, now.wall, self.audit.is_some()));
         if let Some(audit) = &self.audit {
             audit.record_at(request.began, Event::Request(request));
@@ -242,47 +319,28 @@ impl Drop for Record {
     }
 }
 
-/// The line of the log. The journal's field names are these in upper case.
-fn log(request: &Request, ending: Ending, duration: Duration) {
-    let caller = &request.caller;
-    let called = Called::of(&request.calls);
-    tracing::info!(
-        target: TARGET,
-        request_id = %request.id,
-        http_method = request.http_method.as_str(),
-        path = request.path,
-        mcp_method = called.0.map(|call| call.method.as_str()),
-        mcp_name = called.0.and_then(|call| call.name.as_deref()),
-        mcp_argument_names = called.0.and_then(|call| Some(call.argument_names.as_ref()?.join(" "))),
-        upstream = request.upstream,
-        server = request.server.as_ref().map(|server| server.name.as_str()),
-        server_id = request.server.as_ref().map(|server| server.id.as_str()),
-        upstream_request_id = request.upstream_request_id,
-        client = request.peer.map(|peer| tracing::field::display(Origin(peer))),
-        client_name = caller.name.as_ref().map(ClientName::as_str),
-        client_uid = caller.uid,
-        client_unit = caller.unit,
-        verdict = request.verdict.as_str(),
-        rule = request.rule.as_deref(),
-        status = request.status,
-        duration_us = request.duration_us,
-        bytes_out = request.bytes_out,
-        ending = request.ending,
-        "{} {}{} {} {} B {:.1} ms{}{}{}",
-        request.http_method,
-        request.path,
-        called,
-        Shown(request.status),
-        request.bytes_out,
-        duration.as_secs_f64() * 1e3,
-        match ending {
-            Ending::Complete => "",
-            Ending::UpstreamBroke => " (upstream broke off)",
-            Ending::ClientGone => " (client gone)",
-        },
-        ShownClient(request),
-        ShownRule(request.rule.as_deref()),
-    );
+impl Record {
+    fn count(&self, request: &Request, duration: Duration) {
+        let broken_by = match self.ending {
+            Ending::Complete => None,
+            Ending::UpstreamBroke => Some(Breaker::Upstream),
+            Ending::ClientGone => (!self.endless).then_some(Breaker::Client),
+        };
+        let usage = self.usage();
+        usage.ended(Counted {
+            server: request.server.as_ref().map(|server| server.name.as_str()),
+            method: Called::of(&request.calls).0.map(|call| call.method.as_str()),
+            status: request.status,
+            took: (!self.endless).then_some(duration),
+            broken_by,
+        });
+        if self.stream {
+            usage.stream_ended();
+        }
+        if let Some(kind) = self.refused {
+            self.traffic.refused(kind);
+        }
+    }
 }
 
 impl Ending {
@@ -293,32 +351,13 @@ impl Ending {
             Self::ClientGone => "client gone",
         }
     }
-}
 
-/// What a line says of the calls: the first one that is refused, else the first one.
-struct Called<'a>(Option<&'a Call>);
-
-impl<'a> Called<'a> {
-    fn of(calls: &'a [Call]) -> Self {
-        Self(calls.iter().find(|call| call.rule.is_some()).or(calls.first()))
-    }
-}
-
-impl fmt::Display for Called<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(Call { method, name, .. }) = self.0 else { return Ok(()) };
-        [Some(method), name.as_ref()].into_iter().flatten().try_for_each(|word| write!(f, " {word}"))
-    }
-}
-
-/// A client without what is another one at each connection, so that the journal can be searched for it.
-struct Origin(Peer);
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Peer::Tcp(address) => address.ip().fmt(f),
-            Peer::Unix(credentials) => write!(f, "uid {}", credentials.uid),
+    /// What a line says of it, if it says anything.
+    fn remark(self) -> &'static str {
+        match self {
+            Self::Complete => "",
+            Self::UpstreamBroke => " (upstream broke off)",
+            Self::ClientGone => " (client gone)",
         }
     }
 }
@@ -326,42 +365,6 @@ impl fmt::Display for Origin {
 /// The name of a resource is a URI: what may be secret in one is left out.
 fn without_query(name: &str) -> &str {
     name.split(['?', '#']).next().unwrap_or_default()
-}
-
-struct Shown(Option<u16>);
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(status) => write!(f, "{status}"),
-            None => f.write_str("-"),
-        }
-    }
-}
-
-struct ShownClient<'a>(&'a Request);
-
-impl fmt::Display for ShownClient<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(peer) = self.0.peer {
-            write!(f, " from {peer}")?;
-        }
-        match &self.0.caller.name {
-            Some(name) => write!(f, " ({name})"),
-            None => Ok(()),
-        }
-    }
-}
-
-struct ShownRule<'a>(Option<&'a str>);
-
-impl fmt::Display for ShownRule<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(rule) => write!(f, " refused: {rule}"),
-            None => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]

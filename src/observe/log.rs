@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use crate::observe::outlet;
-use crate::observe::queue::{Lines, Queue};
+use crate::observe::queue::{self, Lines, Queue};
 
 /// Libraries whose finest lines may hold headers or bodies; they say no more than this, whatever the level.
 const QUIET: [&str; 6] = ["h2=info", "hyper=info", "hyper_util=info", "reqwest=info", "rustls=info", "tower=info"];
@@ -60,6 +60,11 @@ impl Log {
     pub fn set_level(&self, settings: &Settings) -> Result<(), String> {
         self.level.reload(filter(settings)?).map_err(|error| error.to_string())
     }
+}
+
+/// How many lines were lost since the start, because what takes the log was too slow.
+pub fn lost() -> u64 {
+    queue::lost()
 }
 
 impl Drop for Log {

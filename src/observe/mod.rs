@@ -2,11 +2,18 @@
 
 pub mod access;
 pub mod audit;
+pub mod exposition;
 pub mod health;
+pub mod histogram;
+pub mod kinds;
+mod line;
 pub mod log;
 mod outlet;
 pub mod pulse;
 mod queue;
 pub mod recent;
 pub mod text;
+pub mod trace;
 pub mod traffic;
+pub mod unheard;
+pub mod usage;

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::observe::access;
+use crate::observe::line;
 use crate::observe::outlet::Outlet;
 
 /// How many lines may wait. What comes on top is lost, and counted.
@@ -22,6 +23,14 @@ const MOST: usize = 8192;
 const REST: Duration = Duration::from_millis(10);
 /// The most fields of an event that are kept.
 const MOST_FIELDS: usize = 32;
+
+/// How many lines were lost since the start: a process has one log.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines were lost since the start.
+pub(super) fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
 
 /// Lines on their way.
 #[derive(Debug, Default)]
@@ -75,8 +84,8 @@ impl Queue {
 
 impl<S: Subscriber> Layer<S> for Queue {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let bare = !self.all_fields && event.metadata().target() == access::TARGET;
-        let fields = if bare { access::IN_NO_MESSAGE.len() + 1 } else { event.metadata().fields().len() };
+        let bare = !self.all_fields && event.metadata().target() == line::TARGET;
+        let fields = if bare { line::IN_NO_MESSAGE.len() + 1 } else { event.metadata().fields().len() };
         let mut line = Line { metadata: event.metadata(), fields: Vec::with_capacity(fields), bare };
         event.record(&mut line);
         self.lines.push(line);
@@ -125,6 +134,7 @@ impl Lines {
         let mut state = self.lock();
         if state.waiting.len() >= MOST {
             state.lost += 1;
+            LOST.fetch_add(1, Ordering::Relaxed);
             return;
         }
         state.waiting.push_back(line);
@@ -169,7 +179,7 @@ impl Line {
 
 impl Line {
     fn wants(&self, field: &Field) -> bool {
-        !self.bare || field.name() == "message" || access::IN_NO_MESSAGE.contains(&field.name())
+        !self.bare || field.name() == "message" || line::IN_NO_MESSAGE.contains(&field.name())
     }
 }
 
@@ -234,7 +244,7 @@ mod tests {
             let (outlet, written) = outlet();
             tracing::subscriber::with_default(logging, || {
                 tracing::warn!(text = "a b", count = 3, missing = None::<u8>, "one {}", 1);
-                tracing::info!(target: access::TARGET, request_id = %"a-1", bytes_out = 7, "GET /");
+                tracing::info!(target: line::TARGET, request_id = %"a-1", bytes_out = 7, "GET /");
             });
             lines.clone().write_to(outlet).unwrap();
             assert_eq!(written.recv().unwrap(), r#"count=3 message=one 1 text="a b""#);

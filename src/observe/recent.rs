@@ -283,6 +283,7 @@ mod tests {
     use crate::model::peer::Credentials;
     use crate::model::time::{Clock, Mono, Now};
     use crate::observe::access::Record;
+    use crate::observe::kinds::RuleKind;
     use crate::observe::traffic::Traffic;
 
     fn clock() -> Clock {
@@ -306,12 +307,11 @@ mod tests {
         let id = record.id().to_string();
         record.client(&ClientName::parse("dify").unwrap());
         record.caller(Some(1000), Some("dify.service"));
-        record.upstream("alibaba");
+        record.upstream(&traffic.usage("alibaba"));
         record.server("ecs", "B1");
         record.called("tools/list", None);
-        record.called("tools/call", Some("delete"));
+        record.call_refused(RuleKind::Tools, "tools/call", Some("delete"), "blocked_tools has delete");
         record.argument_names(["region"]);
-        record.call_refused("blocked_tools has delete");
         record.status(StatusCode::FORBIDDEN);
         record.sent(12);
         record.complete();
@@ -335,7 +335,7 @@ mod tests {
             bytes: 12,
             ending: "complete",
         };
-        assert_eq!(traffic.recent(), [expected.clone()]);
+        assert_eq!(traffic.recent(), std::slice::from_ref(&expected));
         let used = ClientUse { client: "dify".to_owned(), requests: 1, refused: 1, last: expected };
         assert_eq!(traffic.clients(), [used]);
     }

@@ -84,6 +84,8 @@ phrases! {
     CONDITION_OPEN_TO_ANYONE: "Anybody who reaches the port acts with the login", "能访问该端口的任何人都可使用此登录";
     CONDITION_INCIDENT: "Stopped: nothing is forwarded", "已停止：不转发任何请求";
     CONDITION_AUDIT: "The audit trail cannot be written", "无法写入审计记录";
+    CONDITION_CERTIFICATE: "The certificate for clients ends soon", "供客户端使用的证书即将到期";
+    CONDITION_METRICS: "The address for metrics cannot be served", "无法提供指标地址";
     CONDITION_RESTART: "Changes wait for a restart", "有更改需要重启后生效";
 
     // Numbers.

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::model::caller::{Place, Process, Unit};
+use crate::model::certificate::Certificate;
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
+use crate::policy::certificate::CertificatePattern;
 use crate::policy::grant::Grant;
 
 /// A client: how it is known, and what it may do.
@@ -35,6 +37,8 @@ pub struct Criteria {
     pub units: Option<Vec<UnitPattern>>,
     /// The connection comes from one of these networks.
     pub addresses: Option<Vec<IpNet>>,
+    /// It has shown one of these certificates.
+    pub certificates: Option<Vec<CertificatePattern>>,
     /// It has a key that was made for this client.
     pub key: bool,
 }
@@ -84,6 +88,8 @@ pub struct Caller<'a> {
     pub place: Place,
     /// The process there; `None` if it is none of this host, or not known.
     pub process: Option<&'a Process>,
+    /// The certificate that it has shown, found good.
+    pub certificate: Option<&'a Certificate>,
     /// The client that its key was made for.
     pub key: Option<&'a ClientName>,
 }
@@ -222,6 +228,9 @@ impl Criteria {
                 .addresses
                 .as_ref()
                 .is_none_or(|networks| address().is_some_and(|ip| networks.iter().any(|network| network.contains(&ip))))
+            && self.certificates.as_ref().is_none_or(|known| {
+                caller.certificate.is_some_and(|shown| known.iter().any(|pattern| pattern.fits(shown)))
+            })
     }
 }
 
@@ -276,7 +285,7 @@ mod tests {
             Place::Container => tcp("172.17.0.2:9"),
             Place::ThisHost => tcp("127.0.0.1:9"),
         };
-        Caller { peer, place, process, key: None }
+        Caller { peer, place, process, certificate: None, key: None }
     }
 
     fn admit<'a>(clients: &'a Clients, caller: Caller<'_>) -> Result<Option<&'a str>, Stranger> {

@@ -1,14 +1,15 @@
 //! Client keys: what is known of each, and whose a presented one is.
 //!
 //! A key is 256 random bits, of which only the SHA-256 digest is kept. A slow hash, as passwords need, would add nothing:
-//! there is no list of likely keys to try. Digests are compared in constant time, all of them.
+//! there is no list of likely keys to try. Digests are compared in constant time, all of them, and which one fits is
+//! chosen without a branch.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::model::client::ClientName;
 use crate::model::time::Wall;
@@ -87,13 +88,16 @@ impl KeyRing {
     /// The key that was presented, if it is one of these.
     pub fn find(&self, presented: &str) -> Option<&Arc<ClientKey>> {
         let wanted = digest(presented);
-        let mut found = None;
-        for key in &self.0 {
-            if bool::from(key.digest.ct_eq(&wanted)) {
-                found = Some(key);
-            }
-        }
-        found
+        let place = self.place(|digest| digest.ct_eq(&wanted));
+        self.0.get(usize::try_from(place).unwrap_or(usize::MAX))
+    }
+
+    /// The place of the last key that is equal; beyond the end if none is. Every key is looked at, and the same is done for
+    /// one that fits as for one that does not.
+    fn place(&self, mut is_equal: impl FnMut(&KeyDigest) -> Choice) -> u64 {
+        (0_u64..)
+            .zip(&self.0)
+            .fold(u64::MAX, |found, (place, key)| u64::conditional_select(&found, &place, is_equal(&key.digest)))
     }
 }
 
@@ -114,6 +118,24 @@ mod tests {
         }
         for text in ["", "mcpk_", "mcpk_1 ", "MCPK_1", "mcpk_12"] {
             assert!(ring.find(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_compared_once_wherever_the_right_one_is() {
+        let texts: Vec<String> = (0..50).map(|number| format!("mcpk_{number}")).collect();
+        let ring = KeyRing::new(texts.iter().map(|text| key("a", text)).collect());
+        let stored: Vec<KeyDigest> = ring.keys().iter().map(|key| key.digest).collect();
+        for (at, text) in texts.iter().map(Some).chain([None]).enumerate() {
+            let wanted = digest(text.map_or("mcpk_none", String::as_str));
+            let mut compared = Vec::new();
+            let place = ring.place(|digest| {
+                compared.push(*digest);
+                digest.ct_eq(&wanted)
+            });
+            assert_eq!(compared, stored, "all of them, in their order");
+            assert_eq!(place, if text.is_some() { at as u64 } else { u64::MAX });
+            assert_eq!(ring.find(text.map_or("mcpk_none", String::as_str)).map(|key| key.digest), text.map(|_| wanted));
         }
     }
 

@@ -12,6 +12,8 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Version};
 
+use crate::observe::kinds::{Entry, RuleKind};
+
 /// Names by which a container reaches its host.
 const HOST_OF_A_CONTAINER: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
@@ -20,8 +22,37 @@ const HOST_OF_A_CONTAINER: [&str; 2] = ["host.containers.internal", "host.docker
 pub(super) enum Entrance {
     /// A TCP socket that is bound to this address.
     Tcp(IpAddr),
+    /// A TCP socket that is bound to this address, with TLS on it.
+    Tls(IpAddr),
     /// A Unix socket.
     Unix,
+}
+
+impl Entrance {
+    /// The word for it, by which connections are counted.
+    pub(super) fn kind(self) -> Entry {
+        match self {
+            Self::Tcp(_) => Entry::Tcp,
+            Self::Tls(_) => Entry::Tls,
+            Self::Unix => Entry::Unix,
+        }
+    }
+
+    /// The address that it is bound to.
+    pub(super) fn bound(self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(bound) | Self::Tls(bound) => Some(bound),
+            Self::Unix => None,
+        }
+    }
+
+    /// What the address of a page begins with that we serve there ourselves.
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Tls(_) => "https://",
+            Self::Tcp(_) | Self::Unix => "http://",
+        }
+    }
 }
 
 /// The names and origins that are allowed beside a listener's own.
@@ -61,6 +92,15 @@ impl NotAdmitted {
             Self::Trace => "no TRACE",
         }
     }
+
+    /// What kind of rule it is.
+    pub(super) fn kind(&self) -> RuleKind {
+        match self {
+            Self::ForeignHost(_) => RuleKind::Host,
+            Self::ForeignOrigin(_) => RuleKind::Origin,
+            Self::BadHost | Self::TransferCoding | Self::NotAResource | Self::Trace => RuleKind::Form,
+        }
+    }
 }
 
 /// What the first look found.
@@ -90,7 +130,7 @@ impl Doors {
             return Err(NotAdmitted::TransferCoding);
         }
         let host = host_of(head)?;
-        if let (Some(host), Entrance::Tcp(bound)) = (&host, entrance)
+        if let (Some(host), Some(bound)) = (&host, entrance.bound())
             && !self.is_ours(bound, host)
         {
             return Err(NotAdmitted::ForeignHost(host.as_str().to_owned()));
@@ -99,7 +139,7 @@ impl Doors {
         let mut origins = head.headers.get_all(header::ORIGIN).iter();
         let (origin, more) = (origins.next(), origins.next());
         match origin {
-            Some(origin) if more.is_some() || !self.is_allowed(origin, host.as_ref()) => {
+            Some(origin) if more.is_some() || !self.is_allowed(origin, entrance, host.as_ref()) => {
                 Err(NotAdmitted::ForeignOrigin(String::from_utf8_lossy(origin.as_bytes()).into_owned()))
             }
             origin => Ok(Admitted { origin: origin.cloned() }),
@@ -121,9 +161,9 @@ impl Doors {
         local || container || self.hosts.contains(&name)
     }
 
-    fn is_allowed(&self, origin: &http::HeaderValue, host: Option<&Authority>) -> bool {
+    fn is_allowed(&self, origin: &http::HeaderValue, entrance: Entrance, host: Option<&Authority>) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
-        let own = host.is_some_and(|host| origin.strip_prefix("http://") == Some(host.as_str()));
+        let own = host.is_some_and(|host| origin.strip_prefix(entrance.scheme()) == Some(host.as_str()));
         own || self.origins.iter().any(|allowed| allowed == origin)
     }
 }
@@ -232,6 +272,22 @@ mod tests {
             let refused = Err(NotAdmitted::ForeignOrigin(origin.into()));
             assert_eq!(admit("127.0.0.1", "127.0.0.1:8088", Some(origin)), refused, "{origin}");
         }
+    }
+
+    #[test]
+    fn d2_over_tls_the_same_holds_and_our_own_pages_are_those_with_tls() {
+        let tls = Entrance::Tls(IpAddr::from([127, 0, 0, 1]));
+        for origin in [None, Some("https://localhost:8443"), Some("https://app.example")] {
+            assert!(admit_by(tls, "localhost:8443", origin).is_ok(), "{origin:?}");
+        }
+        for origin in ["http://localhost:8443", "https://localhost", "https://evil.example", "null"] {
+            let refused = Err(NotAdmitted::ForeignOrigin(origin.into()));
+            assert_eq!(admit_by(tls, "localhost:8443", Some(origin)), refused, "{origin}");
+        }
+        let refused = Err(NotAdmitted::ForeignHost("evil.example".into()));
+        assert_eq!(admit_by(tls, "evil.example", None), refused);
+        let refused = Err(NotAdmitted::ForeignOrigin("https://localhost:8088".into()));
+        assert_eq!(admit("127.0.0.1", "localhost:8088", Some("https://localhost:8088")), refused);
     }
 
     #[test]

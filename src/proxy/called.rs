@@ -48,12 +48,16 @@ fn from_body(beginning: &[u8]) -> Option<Called> {
     // Where the text breaks off, or is no JSON, what was found before it counts.
     let _ = Message(&mut found).deserialize(&mut serde_json::Deserializer::from_slice(beginning));
     let method = found.method?;
-    let name = match method.as_str() {
-        "tools/call" | "prompts/get" => found.name,
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => found.uri,
-        _ => None,
-    };
+    let name = if method.starts_with("resources/") { found.uri } else { found.name };
+    let name = name.filter(|_| has_a_name(&method));
     Some(Called { method, name })
+}
+
+/// True if what a method is applied to has a name that may be recorded: everything else is an argument.
+pub(super) fn has_a_name(method: &str) -> bool {
+    const METHODS: [&str; 5] =
+        ["tools/call", "prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe"];
+    METHODS.contains(&method)
 }
 
 #[derive(Default)]

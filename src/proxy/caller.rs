@@ -5,8 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use crate::model::caller::{Place, Process, Unit};
+use crate::model::certificate::Certificate;
 use crate::model::peer::Peer;
+use crate::model::time::Wall;
 use crate::net::cgroup;
+use crate::net::identity::Presented;
 use crate::net::listener::Stream;
 use crate::net::owner::{Finder, Found};
 use crate::net::place;
@@ -35,6 +38,8 @@ struct Known {
     user: OnceLock<User>,
     /// The same process, with its unit.
     in_unit: OnceLock<Option<Process>>,
+    /// What was shown in the handshake of TLS.
+    certificate: OnceLock<Presented>,
 }
 
 #[derive(Debug)]
@@ -59,8 +64,20 @@ impl Caller {
             inode: stream.inode(),
             user: OnceLock::new(),
             in_unit: OnceLock::new(),
+            certificate: OnceLock::new(),
         };
         Self { peer, entrance, known: Arc::new(known) }
+    }
+
+    /// A certificate was shown.
+    pub(super) fn shows(&self, certificate: Presented) {
+        // A connection begins once.
+        let _ = self.known.certificate.set(certificate);
+    }
+
+    /// The certificate that was shown, if it is still good.
+    pub(super) fn certificate(&self, now: Wall) -> Option<&Certificate> {
+        self.known.certificate.get()?.while_good(now)
     }
 
     /// Finds out what the rules need to know and is not known yet.
@@ -81,18 +98,22 @@ impl Caller {
         self.known.in_unit.get_or_init(|| process);
     }
 
-    /// What is known, for the rules to decide on.
+    /// What is known, for the rules to decide on; what can end is asked for apart ([`Caller::certificate`]).
     pub(super) fn facts(&self) -> client::Caller<'_> {
         let user = self.known.user.get();
         let process = match self.known.in_unit.get() {
             Some(process) => process.as_ref(),
             None => user.and_then(|user| user.process.as_ref()),
         };
-        client::Caller { peer: self.peer, place: user.map_or(Place::Elsewhere, |user| user.place), process, key: None }
+        let place = user.map_or(Place::Elsewhere, |user| user.place);
+        client::Caller { peer: self.peer, place, process, certificate: None, key: None }
     }
 
     /// Tells the record what is known.
-    pub(super) fn tell(&self, record: &mut Record) {
+    pub(super) fn tell(&self, record: &mut Record, now: Wall) {
+        if let Some(certificate) = self.certificate(now) {
+            record.certificate(certificate.fingerprint);
+        }
         if let Some(process) = self.facts().process {
             let unit = process.unit.as_ref().map(ToString::to_string);
             record.caller(Some(process.uid), unit.as_deref());
@@ -124,10 +145,8 @@ impl Caller {
         if place::is_of_this_host(ip) {
             return Place::ThisHost;
         }
-        match self.entrance {
-            Entrance::Tcp(bound)
-                if !bound.is_unspecified() && !bound.is_loopback() && place::is_on_own_bridge(bound, ip) =>
-            {
+        match self.entrance.bound() {
+            Some(bound) if !bound.is_unspecified() && !bound.is_loopback() && place::is_on_own_bridge(bound, ip) => {
                 Place::Container
             }
             _ => Place::Elsewhere,

@@ -11,6 +11,7 @@ use crate::net::owner::Finder;
 use crate::observe::audit::Audit;
 use crate::observe::health::Health;
 use crate::observe::traffic::Traffic;
+use crate::observe::unheard::Unheard;
 use crate::policy::register::Register;
 use crate::proxy::admit::Doors;
 use crate::proxy::gate::Gate;
@@ -31,6 +32,8 @@ pub(super) struct Context {
     pub(super) guesses: Guesses,
     pub(super) health: Health,
     pub(super) traffic: Arc<Traffic>,
+    /// Puts down what was no request.
+    pub(super) unheard: Unheard,
     pub(super) quotas: Quotas,
     /// Takes the records of all requests.
     pub(super) audit: Option<Audit>,

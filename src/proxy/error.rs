@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::observe::kinds::Failure;
+
 /// What went wrong between us and the upstream. `reply` turns it into what the client sees.
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -31,4 +33,21 @@ pub(super) enum Trouble {
     Redirect(String),
     /// The client's own request broke off.
     ClientBroke(String),
+}
+
+impl Trouble {
+    /// What it is counted as.
+    pub(super) fn kind(&self) -> Failure {
+        match self {
+            Self::Incident => Failure::Incident,
+            Self::SignInNeeded => Failure::SignInNeeded,
+            Self::Renewing | Self::NotSoon => Failure::NoToken,
+            Self::NotRepeatable | Self::RefusedAndNotRenewed | Self::RefusedTwice => Failure::TokenRefused,
+            Self::Connect(_) => Failure::Connect,
+            Self::NotTaken(_) | Self::Broken(_) => Failure::Broken,
+            Self::NoAnswer(_) => Failure::Timeout,
+            Self::Redirect(_) => Failure::Redirect,
+            Self::ClientBroke(_) => Failure::Client,
+        }
+    }
 }

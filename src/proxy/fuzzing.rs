@@ -12,6 +12,7 @@ use http::uri::Uri;
 use crate::model::client::ClientName;
 use crate::net;
 use crate::net::stream_client::StreamClient;
+use crate::observe::usage::Usage;
 use crate::policy::client::{Client, Criteria};
 use crate::policy::grant::Grant;
 use crate::policy::pattern::{Pattern, Patterns};
@@ -22,7 +23,7 @@ use crate::proxy::route::{Decision, route};
 use crate::proxy::server::{Mounted, ServerError};
 use crate::proxy::sse::EventBoundary;
 use crate::proxy::tools::{Cutter, EventCutter};
-use crate::proxy::upstream::Upstream;
+use crate::proxy::upstream::{Counters, Upstream};
 
 /// What a request meets before anything is sent.
 #[derive(Debug)]
@@ -63,7 +64,8 @@ impl Front {
         let client = StreamClient::new(&net::Settings::default())?;
         let mount = |Mounted { settings, tokens, catalogue, unknown }| {
             let name = settings.name.to_string();
-            let upstream = Upstream::new(settings, tokens, (catalogue, unknown), &client);
+            let counters = Counters { usage: Arc::new(Usage::of(&name)), tally: Arc::default() };
+            let upstream = Upstream::new(settings, tokens, (catalogue, unknown), &client, counters);
             upstream.map(Arc::new).map_err(|_| ServerError::Host(name))
         };
         let mounts = upstreams.into_iter().map(mount).collect::<Result<_, _>>()?;

@@ -6,6 +6,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use crate::model::client::ClientName;
+use crate::observe::kinds::RuleKind;
 use crate::policy::client::{self, Client, Stranger};
 use crate::policy::keys::PREFIX;
 use crate::proxy::caller::Caller;
@@ -30,6 +31,16 @@ pub(super) enum Refused {
 }
 
 impl Refused {
+    /// What kind of rule it is.
+    pub(super) fn kind(&self) -> RuleKind {
+        match self {
+            Self::WrongKey
+            | Self::TooManyKeys
+            | Self::Stranger(Stranger::KeyMissing(_) | Stranger::KeyDoesNotFit(_)) => RuleKind::Key,
+            Self::Stranger(_) => RuleKind::Caller,
+        }
+    }
+
     /// The rule, as the audit trail names it.
     pub(super) fn rule(&self) -> String {
         match self {
@@ -73,10 +84,11 @@ pub(super) async fn admit(
         Presented::Unclear => return Err(wrong(context, caller)),
     };
     let name: Option<&ClientName> = key.map(|key| &key.client);
-    let facts = client::Caller { key: name, ..caller.facts() };
+    let wall = context.clock.now().wall;
+    let facts = client::Caller { key: name, certificate: caller.certificate(wall), ..caller.facts() };
     let client = clients.admit(facts, register.owners()).map_err(Refused::Stranger)?.cloned();
     if let Some(key) = key {
-        key.used(context.clock.now().wall);
+        key.used(wall);
     }
     Ok(client)
 }

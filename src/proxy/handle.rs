@@ -13,6 +13,8 @@ use hyper::body::Incoming;
 
 use crate::net::pool;
 use crate::observe::access::Record;
+use crate::observe::kinds::RuleKind;
+use crate::policy::client::Client;
 use crate::policy::grant::Grant;
 use crate::proxy::admit;
 use crate::proxy::body::AnswerBody;
@@ -22,7 +24,7 @@ use crate::proxy::connection::Exchange;
 use crate::proxy::context::{Context, Snapshot};
 use crate::proxy::endpoint::{self, Opened, Verdict};
 use crate::proxy::error::Trouble;
-use crate::proxy::intake::Intake;
+use crate::proxy::intake::{self, Intake};
 use crate::proxy::permit::{self, Bench, BodyLimit, Permit, permit};
 use crate::proxy::refusal::Refused;
 use crate::proxy::relay::{self, Relay};
@@ -32,7 +34,8 @@ use crate::proxy::route::{Decision, route, takes_messages};
 use crate::proxy::told::Told;
 use crate::proxy::tools::Cutter;
 use crate::proxy::upstream::{Redirected, Upstream};
-use crate::proxy::{cors, guard, headers, local, reply, tools};
+use crate::proxy::wait::Wait;
+use crate::proxy::{cors, guard, headers, local, reply, tools, trace};
 
 /// The longest path with its query, in bytes. RFC 9110 §4.1 asks for at least 8,000.
 const LONGEST_TARGET: usize = 32 * 1024;
@@ -56,28 +59,92 @@ pub(super) async fn handle(
         head.method.clone(),
         head.uri.path(),
     );
-    let admitted = match now.doors.admit(caller.entrance, &head) {
+    trace::take_up(context.traffic.tracer(), &mut head.headers, &mut record);
+    let Destined { origin, client, upstream, mut record } =
+        match destined(&context, &now, &caller, &mut head, record).await {
+            Ok(destined) => destined,
+            Err(response) => {
+                intake::use_up(&head, body).await;
+                return response;
+            }
+        };
+    let origin = origin.as_ref();
+    let everything = Grant::default();
+    let grant = client.as_ref().map_or(&everything, |client| &client.grant);
+    let limit = BodyLimit::of(now.settings.request_body_limit, client.as_deref());
+    let intake = Intake::new(body, exchange.upload(), limit.bytes, upstream.counters.usage.clone());
+    let kept = Kept::new(intake, now.settings.replay_limit);
+    if let Some(refused) = limit.refuses(&kept) {
+        record.refused(RuleKind::Size, limit.setting());
+        return authored(refused, origin, &head.method, record);
+    }
+    let permit = match &client {
+        None => Permit::default(),
+        Some(client) => {
+            let bench = Bench {
+                quotas: &context.quotas,
+                clock: &context.clock,
+                upstream: &upstream,
+                patience: now.settings.header_timeout,
+            };
+            match permit(&bench, client, &mut head, &kept, &mut record).await {
+                Ok(permit) => permit,
+                Err(turned) => {
+                    let arguments = grant.log_argument_names;
+                    drop(Told { record: &mut record, head: &head, body: &kept, arguments });
+                    let (reply, kind, rule) = match limit.refuses(&kept) {
+                        Some(reply) => (reply, RuleKind::Size, limit.setting()),
+                        None => (turned.reply, turned.kind, turned.rule),
+                    };
+                    record.refused(kind, rule);
+                    return authored(reply, origin, &head.method, record);
+                }
+            }
+        }
+    };
+    let asking = Asking { head: &head, origin, exchange, grant, limit, permit };
+    forward(&context, &now, &upstream, asking, &kept, record).await
+}
+
+/// A request that may go to an upstream.
+struct Destined {
+    /// The web page that asks.
+    origin: Option<HeaderValue>,
+    client: Option<Arc<Client>>,
+    upstream: Arc<Upstream>,
+    record: Record,
+}
+
+/// Says where a request goes, from its head alone; or answers it. The path may become another one.
+async fn destined(
+    context: &Context,
+    now: &Snapshot,
+    caller: &Caller,
+    head: &mut Parts,
+    mut record: Record,
+) -> Result<Destined, Response<AnswerBody>> {
+    let admitted = match now.doors.admit(caller.entrance, head) {
         Ok(admitted) => admitted,
         Err(why) => {
-            record.refused(why.rule());
-            return authored(reply::not_admitted(&why), None, &head.method, record);
+            record.refused(why.kind(), why.rule());
+            return Err(authored(reply::not_admitted(&why), None, &head.method, record));
         }
     };
     let origin = admitted.origin.as_ref();
-    if target_length(&head) > LONGEST_TARGET {
-        record.refused("longest path and query");
-        return authored(reply::target_too_long(LONGEST_TARGET), origin, &head.method, record);
+    if target_length(head) > LONGEST_TARGET {
+        record.refused(RuleKind::Size, "longest path and query");
+        return Err(authored(reply::target_too_long(LONGEST_TARGET), origin, &head.method, record));
     }
     if admit::is_preflight(&head.method, &head.headers) {
-        return preflight(&head.headers, origin, record);
+        return Err(preflight(&head.headers, origin, record));
     }
-    let admitted = guard::admit(&context, &now, &caller, &head.headers).await;
-    caller.tell(&mut record);
-    let client = match admitted {
+    let guarded = guard::admit(context, now, caller, &head.headers).await;
+    caller.tell(&mut record, context.clock.now().wall);
+    let client = match guarded {
         Ok(client) => client,
         Err(refused) => {
-            record.refused(refused.rule());
-            return authored(guard::refuse(&refused, &head, &context).await, origin, &head.method, record);
+            record.refused(refused.kind(), refused.rule());
+            return Err(authored(guard::refuse(&refused, head, context).await, origin, &head.method, record));
         }
     };
     if let Some(client) = &client {
@@ -92,49 +159,17 @@ pub(super) async fn handle(
             upstream
         }
         Decision::Local(which) => {
-            return authored(local::answer(which, &head, &context).await, origin, &head.method, record);
+            return Err(authored(local::answer(which, head, context).await, origin, &head.method, record));
         }
         Decision::Refuse(barred) => {
             let name = client.as_ref().map(|client| &client.name);
-            record.refused(barred.rule(name));
-            return authored(reply::barred(&barred, name), origin, &head.method, record);
+            record.refused(RuleKind::Servers, barred.rule(name));
+            return Err(authored(reply::barred(&barred, name), origin, &head.method, record));
         }
-        Decision::Gone => return authored(reply::gone(), origin, &head.method, record),
-        Decision::NoUpstream => return authored(reply::no_upstream(), origin, &head.method, record),
+        Decision::Gone => return Err(authored(reply::gone(), origin, &head.method, record)),
+        Decision::NoUpstream => return Err(authored(reply::no_upstream(), origin, &head.method, record)),
     };
-    let limit = BodyLimit::of(now.settings.request_body_limit, client.as_deref());
-    let intake = Intake::new(body, exchange.upload(), limit.bytes);
-    let kept = Kept::new(intake, now.settings.replay_limit);
-    if let Some(refused) = limit.refuses(&kept) {
-        record.refused(limit.setting());
-        return authored(refused, origin, &head.method, record);
-    }
-    let permit = match &client {
-        None => Permit::default(),
-        Some(client) => {
-            let bench = Bench {
-                quotas: &context.quotas,
-                clock: &context.clock,
-                upstream: &upstream,
-                patience: now.settings.header_timeout,
-            };
-            match permit(&bench, client, &mut head, &kept).await {
-                Ok(permit) => permit,
-                Err(turned) => {
-                    let arguments = grant.log_argument_names;
-                    drop(Told { record: &mut record, head: &head, body: &kept, arguments });
-                    let (reply, rule) = match limit.refuses(&kept) {
-                        Some(reply) => (reply, limit.setting()),
-                        None => (turned.reply, turned.rule),
-                    };
-                    record.refused(rule);
-                    return authored(reply, origin, &head.method, record);
-                }
-            }
-        }
-    };
-    let asking = Asking { head: &head, origin, exchange, grant, limit, permit };
-    forward(&context, &now, &upstream, asking, &kept, record).await
+    Ok(Destined { origin: admitted.origin, client, upstream, record })
 }
 
 fn target_length(head: &Parts) -> usize {
@@ -161,23 +196,24 @@ async fn forward(
 ) -> Response<AnswerBody> {
     let Asking { head, origin, exchange, grant, limit, permit } = asking;
     let Permit { slot, cutter, hears_refusals } = permit;
-    record.upstream(upstream.settings.name.as_str());
+    record.upstream(&upstream.counters.usage);
     upstream.name_server(head.uri.path(), &mut record);
     let shut = context.gate.is_shut();
     if shut {
-        record.refused("incident");
+        record.refused(RuleKind::Incident, "incident");
     }
+    let wait = Wait::new(&context.clock);
     let exchanged = {
         let _told = Told { record: &mut record, head, body: asked, arguments: grant.log_argument_names };
         match shut {
             true => Err(Trouble::Incident),
-            false => upstream.exchange(head, asked, grant, &now.settings).await,
+            false => upstream.exchange(head, asked, grant, &now.settings, &wait).await,
         }
     };
     match exchanged {
         Ok(response) => {
             let (mut answer, body) = response.into_parts();
-            record.answered(&answer.headers);
+            record.answered(&answer.headers, wait.total());
             headers::for_client(&mut answer.headers);
             if let Some(origin) = origin {
                 cors::allow(&mut answer.headers, origin);
@@ -195,13 +231,14 @@ async fn forward(
                     Err(why) => {
                         let text = asked.passed().unwrap_or_default();
                         let refused = Refused::list(cutter.client(), &why);
-                        record.refused(refused.rule().to_owned());
+                        record.refused(refused.kind(), refused.rule().to_owned());
                         authored(refused.reply(&text), origin, &head.method, record)
                     }
                 };
             }
             let relay = if is_stream {
                 exchange.is_event_stream();
+                record.streams();
                 if listens(head) {
                     record.endless();
                 }
@@ -215,8 +252,9 @@ async fn forward(
         }
         Err(trouble) => {
             tracing::debug!(request_id = %record.id(), path = head.uri.path(), "{trouble:?}");
+            record.failed(trouble.kind());
             if let Some(refused) = limit.refuses(asked) {
-                record.refused(limit.setting());
+                record.refused(RuleKind::Size, limit.setting());
                 return authored(refused, origin, &head.method, record);
             }
             // To answer a JSON-RPC request its id is needed: the rest of the body is awaited, within its limits.

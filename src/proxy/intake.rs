@@ -1,13 +1,23 @@
 //! The body of a request as it comes from the client: counted against the limit, and never collected.
 
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
+use http::{Version, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::observe::usage::Usage;
 use crate::proxy::connection::Upload;
+
+/// How much of a body that nobody wants is read, in bytes, and for how long.
+const UNWANTED: u64 = 64 * 1024;
+const UNWANTED_FOR: Duration = Duration::from_secs(1);
 
 /// The body of a request.
 #[derive(Debug)]
@@ -17,6 +27,7 @@ pub(super) struct Intake {
     /// How many bytes may still come; `None` for any number.
     left: Option<u64>,
     too_long: bool,
+    usage: Arc<Usage>,
 }
 
 /// Why a body breaks off before its end.
@@ -31,15 +42,36 @@ pub(super) enum IntakeError {
 }
 
 impl Intake {
-    /// `limit`: how many bytes it may have.
-    pub(super) fn new(incoming: Incoming, upload: Upload, limit: Option<u64>) -> Self {
-        Self { incoming, upload, left: limit, too_long: false }
+    /// `limit`: how many bytes it may have. They are counted in `usage`.
+    pub(super) fn new(incoming: Incoming, upload: Upload, limit: Option<u64>, usage: Arc<Usage>) -> Self {
+        Self { incoming, upload, left: limit, too_long: false, usage }
     }
 
     /// True if it says, or has shown, that it is longer than it may be.
     pub(super) fn is_too_long(&self) -> bool {
         self.too_long || self.left.is_some_and(|left| self.incoming.size_hint().lower() > left)
     }
+}
+
+/// Reads a short body that nobody wants, before its request is answered. Over HTTP/2 a client that is answered while it
+/// still sends is told to stop (RFC 9113 §8.1), and there are clients that then miss the answer. Over HTTP/1.1 the rest is
+/// read afterwards.
+pub(super) async fn use_up(head: &Parts, mut body: Incoming) {
+    let is_awaited = head.headers.contains_key(header::EXPECT) || body.size_hint().lower() > UNWANTED;
+    if head.version != Version::HTTP_2 || is_awaited {
+        return;
+    }
+    let reading = async {
+        let mut left = UNWANTED;
+        while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(UNWANTED_FOR, reading).await;
 }
 
 impl Body for Intake {
@@ -58,9 +90,10 @@ impl Body for Intake {
             }
             Poll::Ready(frame) => frame,
         };
-        if let (Some(left), Some(Ok(frame))) = (&mut this.left, &frame) {
-            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-            match left.checked_sub(length) {
+        let length = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+        this.usage.received(length);
+        if let Some(left) = &mut this.left {
+            match left.checked_sub(length as u64) {
                 Some(rest) => *left = rest,
                 None => {
                     this.too_long = true;

@@ -40,5 +40,7 @@ pub mod settings;
 mod sse;
 mod told;
 mod tools;
+mod trace;
 mod trailers;
 mod upstream;
+mod wait;

@@ -11,11 +11,14 @@ use http::uri::{PathAndQuery, Uri};
 
 use crate::model::client::ClientName;
 use crate::model::time::Clock;
+use crate::observe::access::{MOST_CALLS, Record};
+use crate::observe::kinds::RuleKind;
 use crate::policy::client::Client;
-use crate::policy::grant::TOOL_LIST;
-use crate::policy::message;
+use crate::policy::grant::{Refusal, TOOL_LIST};
+use crate::policy::message::{self, Message, Target};
+use crate::proxy::called::{self, argument_names};
 use crate::proxy::quota::{Quotas, Slot};
-use crate::proxy::refusal::{Refused, hold_against};
+use crate::proxy::refusal::{Refused, hold_against, kind_of, rule_of};
 use crate::proxy::replay::{Kept, Ungathered};
 use crate::proxy::reply::{self, Reply};
 use crate::proxy::tools::Cutter;
@@ -75,6 +78,8 @@ pub(super) struct Turned {
     pub(super) reply: Reply,
     /// The rule, as the audit trail names it.
     pub(super) rule: String,
+    /// What kind of rule it is.
+    pub(super) kind: RuleKind,
 }
 
 /// What a request is judged by.
@@ -95,6 +100,7 @@ pub(super) async fn permit(
     client: &Arc<Client>,
     head: &mut Parts,
     body: &Kept,
+    record: &mut Record,
 ) -> Result<Permit, Turned> {
     let slot = match bench.quotas.enter(client, bench.clock) {
         Ok(slot) => slot,
@@ -105,7 +111,7 @@ pub(super) async fn permit(
         let hears_refusals = opens_stream && slot.is_some();
         return Ok(Permit { slot, cutter: None, hears_refusals });
     }
-    let lists_tools = match bench.judge(client, head, body).await {
+    let lists_tools = match bench.judge(client, head, body, record).await {
         Ok(lists_tools) => lists_tools,
         Err(refused) => return Err(bench.refused(refused, head, body).await),
     };
@@ -121,7 +127,7 @@ pub(super) async fn permit(
 
 impl Bench<'_> {
     /// Decides about the messages. True if one asks for a list of tools.
-    async fn judge(&self, client: &Client, head: &Parts, body: &Kept) -> Result<bool, Refused> {
+    async fn judge(&self, client: &Client, head: &Parts, body: &Kept, record: &mut Record) -> Result<bool, Refused> {
         if head.method != Method::POST {
             return match body.is_empty() {
                 true => Ok(false),
@@ -134,10 +140,20 @@ impl Bench<'_> {
             message::read(&text).map_err(|why| Refused::undecided(&client.name, &format!("has a body that {why}")))?;
         hold_against(&head.headers, messages.list()).map_err(|why| Refused::mismatch(&why))?;
         let address = self.learns_from(&head.uri);
+        let known = |tool: &str| self.upstream.known.is_read_only(&address, tool);
+        let mut account = Account { record, client, text: &text, batch: messages.are_a_batch(), refused: 0 };
+        let mut first = None;
         for message in messages.list() {
-            let known = |tool: &str| self.upstream.known.is_read_only(&address, tool);
             let decided = client.grant.decide(message, known);
-            decided.map_err(|why| Refused::message(&client.name, &why, message, messages.are_a_batch()))?;
+            account.add(message, decided.as_ref().err());
+            if let Err(why) = decided
+                && first.is_none()
+            {
+                first = Some(Refused::message(&client.name, &why, message, messages.are_a_batch()));
+            }
+        }
+        if let Some(refused) = first {
+            return Err(refused);
         }
         // What a server that does not look at case would answer with a list.
         let lists = |method: &str| method.eq_ignore_ascii_case(TOOL_LIST);
@@ -163,8 +179,8 @@ impl Bench<'_> {
 
     /// The answer that refuses. To answer a JSON-RPC request its id is needed: the body is awaited, within its limits.
     async fn refused(&self, refused: Refused, head: &Parts, body: &Kept) -> Turned {
-        let rule = refused.rule().to_owned();
-        Turned { reply: self.reply(refused, head, body).await, rule }
+        let (rule, kind) = (refused.rule().to_owned(), refused.kind());
+        Turned { reply: self.reply(refused, head, body).await, rule, kind }
     }
 
     async fn reply(&self, refused: Refused, head: &Parts, body: &Kept) -> Reply {
@@ -177,6 +193,39 @@ impl Bench<'_> {
         let said =
             refused.event(&text).is_some_and(|event| self.upstream.channels.say(path_and_query(&head.uri), event));
         if said { reply::accepted() } else { refused.reply(&text) }
+    }
+}
+
+/// Tells the record of the messages that were read: of a batch all, of one alone if it is refused. What passes is told
+/// when it has been sent.
+struct Account<'a> {
+    record: &'a mut Record,
+    client: &'a Client,
+    text: &'a [u8],
+    batch: bool,
+    refused: usize,
+}
+
+impl Account<'_> {
+    fn add(&mut self, message: &Message<'_>, refusal: Option<&Refusal>) {
+        let Some(method) = message.method() else { return };
+        let name = match message.named() {
+            Target::Text(name) if called::has_a_name(method) => Some(name.as_ref()),
+            Target::Text(_) | Target::Absent | Target::Unclear => None,
+        };
+        match refusal {
+            // There is room for no more of them; their number is told.
+            Some(_) if self.refused >= MOST_CALLS => self.record.called(method, None),
+            Some(why) => {
+                self.refused += 1;
+                self.record.call_refused(kind_of(why), method, name, rule_of(&self.client.name, why));
+                if !self.batch && self.client.grant.log_argument_names {
+                    self.record.argument_names(argument_names(self.text).iter().map(String::as_str));
+                }
+            }
+            None if self.batch => self.record.called(method, name),
+            None => {}
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use hyper::ext::ReasonPhrase;
 
 use crate::model::client::ClientName;
 use crate::model::time::in_words;
+use crate::observe::kinds::RuleKind;
 use crate::observe::text::shown;
 use crate::policy::grant::Refusal;
 use crate::policy::message::{Message, Target};
@@ -28,12 +29,18 @@ pub(super) struct Refused {
     code: Code,
     text: String,
     rule: String,
+    kind: RuleKind,
     retry_after: Option<u64>,
 }
 
 impl Refused {
-    fn new(status: StatusCode, code: Code, text: String, rule: String) -> Self {
-        Self { status, code, text, rule, retry_after: None }
+    fn new(kind: RuleKind, status: StatusCode, code: Code, text: String, rule: String) -> Self {
+        Self { status, code, text, rule, kind, retry_after: None }
+    }
+
+    /// What kind of rule it is.
+    pub(super) fn kind(&self) -> RuleKind {
+        self.kind
     }
 
     /// The rule, as the audit trail names it.
@@ -49,12 +56,7 @@ impl Refused {
             Target::Absent | Target::Unclear => String::new(),
         };
         let key = why.key();
-        let rule = match why {
-            Refusal::MethodBlocked(pattern) | Refusal::ToolBlocked(pattern) => {
-                format!("[[client]] {client}: {key} has {pattern}")
-            }
-            _ => format!("[[client]] {client}: {key}"),
-        };
+        let rule = rule_of(client, why);
         let what = match why {
             Refusal::MethodBlocked(pattern) => {
                 format!("the method {method} is blocked for this client ({key} of [[client]] {client} has {pattern})")
@@ -88,21 +90,22 @@ impl Refused {
             ),
         };
         let rest = if in_batch { ". Nothing of the batch was sent" } else { "" };
-        Self::new(StatusCode::FORBIDDEN, Code::Refused, format!("Access denied: {what}{rest}"), rule)
+        Self::new(kind_of(why), StatusCode::FORBIDDEN, Code::Refused, format!("Access denied: {what}{rest}"), rule)
     }
 
     /// A request to which the rules cannot be applied: what is wrong with it, in words that follow "the request".
     pub(super) fn undecided(client: &ClientName, why: &str) -> Self {
         let text =
             format!("Access denied: the request {why}, so the rules of [[client]] {client} cannot be applied to it");
-        Self::new(StatusCode::FORBIDDEN, Code::Refused, text, unreadable(client))
+        Self::new(RuleKind::Unreadable, StatusCode::FORBIDDEN, Code::Refused, text, unreadable(client))
     }
 
     /// Headers that say something else than the body (MCP 2026-07-28, Streamable HTTP, server validation).
     pub(super) fn mismatch(why: &str) -> Self {
         let text =
             format!("Header mismatch: {why}. Nothing was sent on, since this client has rules about methods or tools");
-        Self::new(StatusCode::BAD_REQUEST, Code::HeaderMismatch, text, "headers say what the body says".to_owned())
+        let rule = "headers say what the body says".to_owned();
+        Self::new(RuleKind::Unreadable, StatusCode::BAD_REQUEST, Code::HeaderMismatch, text, rule)
     }
 
     /// A body that is longer than `limit` bytes, which the text `setting` sets.
@@ -111,7 +114,7 @@ impl Refused {
             "the body of the request is longer than the {limit} bytes that this mcp-proxy lets pass. If it should, raise \
              {setting}"
         );
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::Refused, text, setting)
+        Self::new(RuleKind::Size, StatusCode::PAYLOAD_TOO_LARGE, Code::Refused, text, setting)
     }
 
     /// A body that is too long to be read by the rules.
@@ -120,20 +123,21 @@ impl Refused {
             "the body of the request is longer than {limit} bytes, which is as much as mcp-proxy reads to apply the rules \
              about methods and tools of [[client]] {client}"
         );
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::Refused, text, unreadable(client))
+        Self::new(RuleKind::Size, StatusCode::PAYLOAD_TOO_LARGE, Code::Refused, text, unreadable(client))
     }
 
     /// A body that did not come.
     pub(super) fn too_slow() -> Self {
         let text = "the body of the request did not come in time (limits.header_timeout)".to_owned();
-        Self::new(StatusCode::REQUEST_TIMEOUT, Code::TryAgain, text, "limits.header_timeout".to_owned())
+        let rule = "limits.header_timeout".to_owned();
+        Self::new(RuleKind::Unreadable, StatusCode::REQUEST_TIMEOUT, Code::TryAgain, text, rule)
     }
 
     /// A request too many.
     pub(super) fn busy(client: &ClientName, busy: Busy) -> Self {
-        let key = match busy {
-            Busy::Concurrent(_) => "concurrent_requests",
-            Busy::Fast(..) => "requests_per_minute",
+        let (kind, key) = match busy {
+            Busy::Concurrent(_) => (RuleKind::Concurrency, "concurrent_requests"),
+            Busy::Fast(..) => (RuleKind::Rate, "requests_per_minute"),
         };
         let (text, wait) = match busy {
             Busy::Concurrent(most) => (
@@ -154,8 +158,8 @@ impl Refused {
                 (text, wait)
             }
         };
-        let refused =
-            Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooMany, text, format!("[[client]] {client}: {key}"));
+        let rule = format!("[[client]] {client}: {key}");
+        let refused = Self::new(kind, StatusCode::TOO_MANY_REQUESTS, Code::TooMany, text, rule);
         Self { retry_after: Some(wait.as_secs()), ..refused }
     }
 
@@ -164,7 +168,7 @@ impl Refused {
         let text = format!(
             "the list of tools does not pass: {why}, so what [[client]] {client} may not call cannot be taken out of it"
         );
-        Self::new(StatusCode::BAD_GATEWAY, Code::Upstream, text, unreadable(client))
+        Self::new(RuleKind::Unreadable, StatusCode::BAD_GATEWAY, Code::Upstream, text, unreadable(client))
     }
 
     /// True if the words are about a message, which then gets them as its answer. Others are about the request.
@@ -201,6 +205,25 @@ impl Refused {
             reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         reply
+    }
+}
+
+/// The rule of a client that refuses a message, as the audit trail names it.
+pub(super) fn rule_of(client: &ClientName, why: &Refusal) -> String {
+    let key = why.key();
+    match why {
+        Refusal::MethodBlocked(pattern) | Refusal::ToolBlocked(pattern) => {
+            format!("[[client]] {client}: {key} has {pattern}")
+        }
+        _ => format!("[[client]] {client}: {key}"),
+    }
+}
+
+/// What kind of rule of a client refuses a message.
+pub(super) fn kind_of(why: &Refusal) -> RuleKind {
+    match why {
+        Refusal::MethodBlocked(_) | Refusal::MethodNotAllowed | Refusal::MethodUnclear => RuleKind::Methods,
+        _ => RuleKind::Tools,
     }
 }
 
@@ -301,13 +324,13 @@ mod tests {
             let text = refused.text.clone();
             let retry = refused.retry_after;
             let again = Refused { text: text.clone(), ..refused };
-            let (status, code) = (again.status, again.code);
+            let (status, code, kind) = (again.status, again.code, again.kind);
             let reply = again.reply(request);
             assert_eq!(reply.status().as_u16(), as_request, "{text}");
             let body: serde_json::Value = serde_json::from_slice(reply.body()).unwrap();
             assert_eq!((&body["id"], &body["error"]["message"]), (&"x".into(), &text.clone().into()));
             assert!(text.contains("[[client]] dify"), "{text}");
-            let reply = Refused { status, code, text, rule: String::new(), retry_after: retry }.reply(note);
+            let reply = Refused { status, code, text, rule: String::new(), kind, retry_after: retry }.reply(note);
             assert_eq!(reply.status().as_u16(), as_note);
             assert_eq!(reply.headers().get("retry-after").is_some(), as_note == 429);
         }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -11,18 +12,21 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::callback::CallbackHandler;
+use crate::model::peer::Peer;
 use crate::model::server::McpServer;
 use crate::model::time::Clock;
 use crate::model::upstream::UpstreamName;
 use crate::net;
-use crate::net::listener::{Address, Listener, Stream};
+use crate::net::listener::{Address, Arrival, Listener};
 use crate::net::owner::Finder;
+use crate::net::pool::Tally;
 use crate::net::stream_client::StreamClient;
 use crate::net::tls::TlsError;
 use crate::observe::audit::Audit;
 use crate::observe::health::Health;
 use crate::observe::pulse::Beat;
 use crate::observe::traffic::Traffic;
+use crate::observe::unheard::Unheard;
 use crate::policy::client::Clients;
 use crate::policy::register::Register;
 use crate::policy::servers::ServerRules;
@@ -35,7 +39,7 @@ use crate::proxy::gate::Gate;
 use crate::proxy::guesses::Guesses;
 use crate::proxy::quota::Quotas;
 use crate::proxy::settings::{Settings, UpstreamSettings};
-use crate::proxy::upstream::Upstream;
+use crate::proxy::upstream::{Counters, Upstream};
 use crate::token::Reader;
 
 /// How long to wait when the system cannot give us a connection, so that a lack of descriptors is no busy loop.
@@ -116,6 +120,7 @@ impl Server {
         let with_entrance = |listener: Listener| {
             let entrance = match listener.address()? {
                 Address::Tcp(address) => Entrance::Tcp(address.ip().to_canonical()),
+                Address::Tls(address) => Entrance::Tls(address.ip().to_canonical()),
                 Address::Unix(_) => Entrance::Unix,
             };
             listener.tune()?;
@@ -124,12 +129,19 @@ impl Server {
         let listeners = listeners.into_iter().map(with_entrance).collect::<Result<_, _>>()?;
         let client = StreamClient::new(&parts.net)?;
         let context = Arc::new(Context {
-            current: watch::Sender::new(Arc::new(snapshot(parts.settings, parts.upstreams, &client, &[])?)),
+            current: watch::Sender::new(Arc::new(snapshot(
+                parts.settings,
+                parts.upstreams,
+                &client,
+                &[],
+                &parts.traffic,
+            )?)),
             callbacks: parts.callbacks,
             finder: parts.finder,
             register: parts.register,
             guesses: Guesses::default(),
             health: parts.health,
+            unheard: Unheard::new(parts.traffic.clone(), parts.audit.clone(), parts.clock.clone()),
             traffic: parts.traffic,
             quotas: Quotas::default(),
             audit: parts.audit,
@@ -152,7 +164,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken, mut beat: Beat) {
         let Self { listeners, context, .. } = self;
         let (mut connections, mut crowd, mut turn) = (JoinSet::new(), Crowd::default(), 0);
-        while let Some((stream, caller)) =
+        while let Some((arrival, caller)) =
             next(&context.gate, &listeners, &mut turn, &mut connections, &mut crowd, &mut beat, &stop).await
         {
             if !room(&context, &mut connections, &mut crowd, &mut beat, &stop).await {
@@ -162,7 +174,12 @@ impl Server {
                 connections.abort_all();
             }
             let standing = crowd.newcomer();
-            let task = connections.spawn(connection::serve(context.clone(), stream, caller, standing.clone()));
+            let counted = context.traffic.connected(caller.entrance.kind());
+            let serving = connection::serve(context.clone(), arrival, caller, standing.clone());
+            let task = connections.spawn(async move {
+                serving.await;
+                drop(counted);
+            });
             crowd.enter(standing, task);
         }
         drop(listeners);
@@ -194,7 +211,7 @@ async fn next(
     crowd: &mut Crowd,
     beat: &mut Beat,
     stop: &CancellationToken,
-) -> Option<(Stream, Caller)> {
+) -> Option<(Arrival, Caller)> {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return None,
@@ -268,6 +285,22 @@ impl Reloader {
         mounted.map(|mounted| mounted.settings.rules.clone())
     }
 
+    /// Whether a request to another socket of this program is addressed to it, by the names that are in force: at a TCP
+    /// socket that is `bound` to that address, else at a Unix socket.
+    ///
+    /// # Errors
+    /// The rule that refuses it.
+    pub fn admits(&self, bound: Option<IpAddr>, head: &http::request::Parts) -> Result<(), &'static str> {
+        let entrance = bound.map_or(Entrance::Unix, Entrance::Tcp);
+        self.context.snapshot().doors.admit(entrance, head).map(drop).map_err(|why| why.rule())
+    }
+
+    /// The connections to each upstream.
+    pub fn tallies(&self) -> Vec<(UpstreamName, Arc<Tally>)> {
+        let of = |upstream: &Arc<Upstream>| (upstream.settings.name.clone(), upstream.counters.tally.clone());
+        self.context.snapshot().mounts.iter().map(of).collect()
+    }
+
     /// Exchanges settings and upstreams for requests that begin from now on; those under way keep what they began
     /// with, and connections their timeouts. The trusted authorities are read anew, so idle connections to upstreams
     /// are not used again.
@@ -276,7 +309,8 @@ impl Reloader {
     /// When the parts do not fit; then nothing was changed.
     pub fn reload(&self, settings: Settings, net: &net::Settings, upstreams: Vec<Mounted>) -> Result<(), ServerError> {
         let before = self.context.snapshot();
-        let snapshot = snapshot(settings, upstreams, &StreamClient::new(net)?, &before.mounts)?;
+        let client = StreamClient::new(net)?;
+        let snapshot = snapshot(settings, upstreams, &client, &before.mounts, &self.context.traffic)?;
         self.context.current.send_replace(Arc::new(snapshot));
         Ok(())
     }
@@ -287,12 +321,16 @@ fn snapshot(
     upstreams: Vec<Mounted>,
     client: &StreamClient,
     before: &[Arc<Upstream>],
+    traffic: &Traffic,
 ) -> Result<Snapshot, ServerError> {
     let mut mounts = Vec::with_capacity(upstreams.len());
     for Mounted { settings, tokens, catalogue, unknown } in upstreams {
         let name = settings.name.to_string();
-        let upstream =
-            Upstream::new(settings, tokens, (catalogue, unknown), client).map_err(|_| ServerError::Host(name))?;
+        let same = before.iter().find(|upstream| upstream.settings.name == settings.name);
+        let tally = same.map(|upstream| upstream.counters.tally.clone()).unwrap_or_default();
+        let counters = Counters { usage: traffic.usage(&name), tally };
+        let upstream = Upstream::new(settings, tokens, (catalogue, unknown), client, counters)
+            .map_err(|_| ServerError::Host(name))?;
         mounts.push(Arc::new(upstream.with_memory_of(before)));
     }
     mounts.sort_by_key(|upstream| std::cmp::Reverse(upstream.settings.mount.len()));
@@ -301,14 +339,14 @@ fn snapshot(
 }
 
 /// They are asked in turn, so that a busy listener leaves the others their share.
-async fn accept(listeners: &[(Listener, Entrance)], turn: usize) -> io::Result<(Stream, Caller)> {
+async fn accept(listeners: &[(Listener, Entrance)], turn: usize) -> io::Result<(Arrival, Caller)> {
     poll_fn(|context| {
         for at in 0..listeners.len() {
             let (listener, entrance) = &listeners[turn.wrapping_add(at) % listeners.len()];
             if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                let called = |(stream, peer)| {
-                    let caller = Caller::of(&stream, peer, *entrance);
-                    (stream, caller)
+                let called = |(arrival, peer): (Arrival, Peer)| {
+                    let caller = Caller::of(arrival.stream(), peer, *entrance);
+                    (arrival, caller)
                 };
                 return Poll::Ready(accepted.map(called));
             }

@@ -15,9 +15,10 @@ use url::{Position, Url};
 
 use crate::model::client::ClientName;
 use crate::model::server::McpServer;
-use crate::net::pool::{Incoming, Pool, StreamError};
+use crate::net::pool::{Incoming, Pool, StreamError, Tally};
 use crate::net::stream_client::StreamClient;
 use crate::observe::access::Record;
+use crate::observe::usage::Usage;
 use crate::policy::grant::Grant;
 use crate::policy::servers::Denied;
 use crate::proxy::channels::Channels;
@@ -29,6 +30,7 @@ use crate::proxy::refused::Refused;
 use crate::proxy::replay::Kept;
 use crate::proxy::settings::{Settings, UpstreamSettings};
 use crate::proxy::tools::Known;
+use crate::proxy::wait::Wait;
 use crate::token::{Bearer, Reader, Unavailable};
 
 /// A refusal's body is read up to this many bytes and for this long.
@@ -48,6 +50,7 @@ pub(super) struct Upstream {
     /// Told when the catalogue does not have the server of a request.
     unknown: Arc<Notify>,
     pool: Pool<Asked>,
+    pub(super) counters: Counters,
     host: HeaderValue,
     refused: Refused,
     /// The message endpoints of its event streams that have a path of our own.
@@ -56,6 +59,15 @@ pub(super) struct Upstream {
     pub(super) channels: Arc<Channels>,
     /// What it says of its tools.
     pub(super) known: Arc<Known>,
+}
+
+/// What is counted of an upstream, over reloads too.
+#[derive(Debug, Clone)]
+pub(super) struct Counters {
+    /// Requests to it.
+    pub(super) usage: Arc<Usage>,
+    /// Connections to it.
+    pub(super) tally: Arc<Tally>,
 }
 
 /// A refusal by server lists, and whose they are.
@@ -88,6 +100,7 @@ struct Outgoing<'a> {
     headers: HeaderMap,
     body: &'a Kept,
     grant: &'a Grant,
+    wait: &'a Wait<'a>,
 }
 
 impl Upstream {
@@ -96,12 +109,13 @@ impl Upstream {
         tokens: Reader,
         (catalogue, unknown): (watch::Receiver<Arc<[McpServer]>>, Arc<Notify>),
         client: &StreamClient,
+        counters: Counters,
     ) -> Result<Self, header::InvalidHeaderValue> {
         let host = HeaderValue::from_str(settings.authority().as_str())?;
-        let pool = client.at(&settings.origin);
+        let pool = client.at(&settings.origin, counters.tally.clone());
         let (refused, endpoints, channels, known) =
             (Refused::default(), Arc::default(), Arc::default(), Arc::default());
-        Ok(Self { settings, tokens, catalogue, unknown, pool, host, refused, endpoints, channels, known })
+        Ok(Self { settings, tokens, catalogue, unknown, pool, counters, host, refused, endpoints, channels, known })
     }
 
     /// The same upstream after a reload: streams that are open go on, and with them the paths of their endpoints; its
@@ -135,19 +149,21 @@ impl Upstream {
         }
     }
 
-    /// Sends a request and answers what the upstream answered, as soon as its head is there.
+    /// Sends a request and answers what the upstream answered, as soon as its head is there. How long that was waited for
+    /// is added to `wait`.
     pub(super) async fn exchange(
         &self,
         head: &Parts,
         body: &Kept,
         grant: &Grant,
         limits: &Settings,
+        wait: &Wait<'_>,
     ) -> Result<Response<Incoming>, Trouble> {
         let bearer = self.bearer(limits.token_wait).await?;
         let mut headers = head.headers.clone();
         headers::for_upstream(&mut headers, self.host.clone(), bearer.authorization().clone());
         let target = self.target(&head.uri)?;
-        let mut outgoing = Outgoing { method: &head.method, target, headers, body, grant };
+        let mut outgoing = Outgoing { method: &head.method, target, headers, body, grant, wait };
         let response = self.send_following(&mut outgoing, limits).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
@@ -242,15 +258,18 @@ impl Upstream {
         *request.method_mut() = outgoing.method.clone();
         *request.uri_mut() = outgoing.target.clone();
         *request.version_mut() = Version::HTTP_11;
+        let began = outgoing.wait.begin();
         let sending = self.pool.send(request);
-        match limits.first_byte_timeout {
+        let sent = match limits.first_byte_timeout {
             None => Ok(sending.await),
             // A long upload is no silence of the upstream: the limit counts from where the upload rests.
             Some(limit) => tokio::select! {
                 answer = sending => Ok(answer),
                 () = outgoing.body.rests_for(limit) => Err(Trouble::NoAnswer(limit)),
             },
-        }
+        };
+        outgoing.wait.end(began);
+        sent
     }
 
     /// Where a request for `asked` goes: its own path and query, at the upstream.

@@ -15,4 +15,5 @@ mod oversized;
 mod paths;
 mod rebinding;
 mod smuggling;
+mod unheard;
 mod wire;

@@ -1,10 +1,12 @@
-//! The man pages and completions that packages carry, made from what the program itself knows: the definition of its
-//! command line, the table of its keys, and the documents. They are committed, so that a package needs no generator.
+//! The man pages and completions that packages carry, and the reference of the metrics, made from what the program itself
+//! knows: the definition of its command line, the tables of its keys and metrics, and the documents. They are committed, so
+//! that a package needs no generator.
 //!
 //! The test fails when a committed file differs. `make generate` writes them anew.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod metrics;
 mod pages;
 mod roff;
 
@@ -32,15 +34,18 @@ fn generated() -> BTreeMap<PathBuf, String> {
         clap_complete::generate(shell, &mut cli::definition(), "mcp-proxy", &mut text);
         files.insert(completions.join(name), String::from_utf8(text).unwrap());
     }
+    files.insert(PathBuf::from(metrics::DOCUMENT), metrics::document());
     files
 }
 
 /// Every committed file, by its path in the tree.
 fn committed() -> BTreeMap<PathBuf, String> {
+    let document = fs::read_to_string(root().join(metrics::DOCUMENT)).unwrap();
     let entries = DIRECTORIES.iter().flat_map(|directory| fs::read_dir(root().join(directory)).unwrap());
     entries
         .map(|entry| entry.unwrap().path())
         .map(|path| (path.strip_prefix(root()).unwrap().to_owned(), fs::read_to_string(&path).unwrap()))
+        .chain([(PathBuf::from(metrics::DOCUMENT), document)])
         .collect()
 }
 

@@ -3,6 +3,7 @@
 
 use http::{Request, StatusCode};
 use mcp_proxy::model::time::Clock;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -127,6 +128,48 @@ async fn a_batch_passes_whole_or_not_at_all() {
     assert!(outcome.refusal().unwrap().ends_with("fits). Nothing of the batch was sent"), "{outcome:?}");
     let ids: Vec<_> = outcome.json().as_array().unwrap().iter().map(|answer| answer["id"].clone()).collect();
     assert_eq!((outcome.status, ids), (StatusCode::OK, vec![1.into(), 2.into()]));
+}
+
+#[tokio::test]
+async fn the_trail_says_of_each_call_of_a_batch_which_rule_refused_it() {
+    let trail = tempfile::tempdir().unwrap();
+    let file = trail.path().join("audit.jsonl");
+    let log = format!("[log]\naudit_file = \"{}\"", file.display());
+    let world = World::with(&format!("{RULES}\nlog_argument_names = true"), &log, Clock::system()).await;
+    let named =
+        r#"{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"DeleteThings","arguments":{"which":"x"}}}"#;
+    let many: Vec<String> = (0..40).map(|id| request(id, "ping")).chain([call(99, "DropThings")]).collect();
+    let mixed =
+        [call(1, "DescribeThings"), call(2, "DeleteThings"), request(3, "resources/read"), note("notifications/x")];
+    let good = [call(1, "DescribeThings"), request(2, "ping")];
+    for body in
+        [named, &format!("[{}]", mixed.join(",")), &format!("[{}]", many.join(",")), &format!("[{}]", good.join(","))]
+    {
+        world.post("/mcp", body).await;
+    }
+    let _state = world.proxy.stop().await;
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let not_allowed = "[[client]] dify: allowed_tools";
+    let refused = |name: &str| json!({"method": "tools/call", "name": name, "refused_by": not_allowed});
+    let described = json!({"method": "tools/call", "name": "DescribeThings"});
+    let mut alone = refused("DeleteThings");
+    alone["argument_names"] = json!(["which"]);
+    assert_eq!(lines[0]["calls"], json!([alone]));
+    assert_eq!(
+        lines[1]["calls"],
+        json!([
+            described,
+            refused("DeleteThings"),
+            {"method": "resources/read", "refused_by": "[[client]] dify: blocked_methods has resources/*"},
+            {"method": "notifications/x"}
+        ])
+    );
+    assert_eq!((&lines[1]["verdict"], &lines[1]["rule"]), (&json!("refused"), &json!(not_allowed)));
+    let calls = lines[2]["calls"].as_array().unwrap();
+    assert_eq!((calls.len(), &lines[2]["more_calls"], &calls[31]), (32, &json!(9), &refused("DropThings")));
+    assert_eq!(lines[3]["calls"], json!([described, {"method": "ping"}]));
+    assert_eq!(lines[3]["verdict"], "allowed");
 }
 
 #[tokio::test]

@@ -5,19 +5,19 @@ use crate::server::TOOLS;
 use crate::world::{Outcome, World, note, request};
 
 /// One client's rules, as they stand in the configuration.
-#[derive(Debug, Default, Clone)]
-struct Rules {
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct Rules {
     allowed_servers: Vec<&'static str>,
     blocked_servers: Vec<&'static str>,
     allowed_methods: Vec<&'static str>,
     blocked_methods: Vec<&'static str>,
     allowed_tools: Vec<&'static str>,
     blocked_tools: Vec<&'static str>,
-    read_only: bool,
+    pub(crate) read_only: bool,
 }
 
 impl Rules {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         format!(
             "allowed_servers = {:?}\nblocked_servers = {:?}\nallowed_methods = {:?}\nblocked_methods = {:?}\n\
              allowed_tools = {:?}\nblocked_tools = {:?}\nread_only = {}\n",
@@ -31,7 +31,7 @@ impl Rules {
         )
     }
 
-    fn server(&self, path: &str) -> bool {
+    pub(crate) fn server(&self, path: &str) -> bool {
         let below = |prefix: &&str| path == *prefix || path.starts_with(&format!("{prefix}/"));
         !self.blocked_servers.iter().any(below)
             && (self.allowed_servers.is_empty() || self.allowed_servers.iter().any(below))
@@ -55,7 +55,7 @@ impl Rules {
     }
 
     /// Whether a message may pass.
-    fn message(&self, method: &str, tool: Option<&str>, listed: bool) -> bool {
+    pub(crate) fn message(&self, method: &str, tool: Option<&str>, listed: bool) -> bool {
         self.method(method) && tool.is_none_or(|tool| self.tool(tool, listed))
     }
 }
@@ -77,7 +77,7 @@ const METHODS: [&str; 7] =
 const NOTES: [&str; 2] = ["notifications/initialized", "notifications/cancelled"];
 
 /// All clients: each kind of rule by itself in several forms, and in pairs.
-fn clients() -> Vec<Rules> {
+pub(crate) fn clients() -> Vec<Rules> {
     let servers = [(vec![], vec![]), (vec!["/a"], vec![]), (vec!["/a", "/b"], vec!["/a/stream"])];
     let methods = [
         (vec![], vec![]),

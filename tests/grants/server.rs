@@ -74,6 +74,12 @@ impl Server {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 
+    /// True as long as somebody reads the stream of that session.
+    #[allow(dead_code, reason = "not every test that has this server asks")]
+    pub(crate) fn has_listener(&self, session: &str) -> bool {
+        self.streams.lock().unwrap().get(session).is_some_and(|stream| !stream.is_closed())
+    }
+
     /// Says something in the stream of that session.
     pub(crate) fn say(&self, session: &str, text: &str) {
         self.streams.lock().unwrap()[session].send(Bytes::copy_from_slice(text.as_bytes())).unwrap();

@@ -12,7 +12,7 @@ use crate::observe::audit::event::in_utc;
 use crate::observe::text::shown;
 
 /// The fields of the journal that tell who did what.
-const FIELDS: &str = "CLIENT,CLIENT_NAME,CLIENT_UID,CLIENT_UNIT,HTTP_METHOD,PATH,MCP_METHOD,MCP_NAME,SERVER,SERVER_ID,\
+const FIELDS: &str = "CLIENT,CLIENT_NAME,CLIENT_UID,CLIENT_UNIT,CLIENT_CERTIFICATE,HTTP_METHOD,PATH,MCP_METHOD,MCP_NAME,SERVER,SERVER_ID,\
                       VERDICT,RULE,STATUS,BYTES_OUT,UPSTREAM_REQUEST_ID,MESSAGE";
 
 /// Shows what the file holds since then, the file before the last rotation first; without a file, says how to ask the
@@ -84,6 +84,11 @@ fn in_words(record: &Value) -> String {
             put("", &record["status"]);
             put("refused: ", &record["rule"]);
         }
+        Some("no-request") => {
+            put("", &record["address"]);
+            put("no request: ", &record["reason"]);
+            put("", &record["detail"]);
+        }
         Some("control") => {
             put("control: ", &record["action"]);
             put("by ", &record["by"]);
@@ -116,11 +121,14 @@ mod tests {
             "\n",
             r#"{"v":1,"time":"2027-01-15T08:00:02.000Z","event":"lost","count":5}"#,
             "\n",
+            r#"{"v":1,"time":"2027-01-15T08:00:03.000Z","event":"no-request","address":"192.0.2.7","port":1,"#,
+            r#""reason":"too-late","detail":"d"}"#,
+            "\n",
         );
         std::fs::write(&file, text).unwrap();
         let mut told = Vec::new();
         let count = lines(&file, Wall::from_unix_seconds(1_800_000_000), &mut |line| told.push(line.to_owned()));
-        assert_eq!(count.unwrap(), 3);
+        assert_eq!(count.unwrap(), 4);
         assert_eq!(
             told,
             [
@@ -128,6 +136,7 @@ mod tests {
                  refused: r",
                 "2027-01-15T08:00:01.000Z  control: logout  by uid 0  allowed",
                 "2027-01-15T08:00:02.000Z  lost  5",
+                "2027-01-15T08:00:03.000Z  192.0.2.7  no request: too-late  d",
             ]
         );
     }

@@ -10,6 +10,7 @@ use crate::config::problem::Fault;
 use crate::config::resolve::Judge;
 use crate::config::{raw, values};
 use crate::model::client::ClientName;
+use crate::policy::certificate::CertificatePattern;
 use crate::policy::client::{Access, Client, Clients, Criteria, Others, UnitPattern};
 use crate::policy::grant::Grant;
 use crate::policy::pattern::Patterns;
@@ -42,11 +43,13 @@ impl Judge<'_> {
         let groups = self.each(&key("groups"), raw.groups.as_deref(), |text| people.members(text));
         let units = self.each(&key("units"), raw.units.as_deref(), |text| unit(text, people));
         let addresses = self.each(&key("addresses"), raw.addresses.as_deref(), network);
+        let certificates = self.each(&key("certificates"), raw.certificates.as_deref(), certificate);
         Some(Criteria {
             users: users?.map(BTreeSet::from_iter),
             members: groups?.map(|groups| groups.into_iter().flatten().collect()),
             units: units?,
             addresses: addresses?,
+            certificates: certificates?,
             key: raw.key,
         })
     }
@@ -111,6 +114,15 @@ fn unit(text: &str, people: &People) -> Result<UnitPattern, Fault> {
         return Err(fault.hint("write it with its ending: \"dify.service\", \"docker-*.scope\""));
     }
     Ok(UnitPattern { manager, name: name.to_owned() })
+}
+
+/// A name in a certificate, or the certificate itself.
+fn certificate(text: &str) -> Result<CertificatePattern, Fault> {
+    CertificatePattern::parse(text).map_err(|why| {
+        let hint = "for example \"dns:agent.example.com\", \"uri:spiffe://example.org/agents/*\", \"email:ann@example.com\", \
+                    \"sha256:DIGEST\", or \"*\" for every certificate of tls.client_ca_file";
+        Fault::new(why).hint(hint)
+    })
 }
 
 /// An address, or a network in CIDR form.

@@ -1,6 +1,8 @@
 //! From the raw values to the legal ones: judges each value and says everything that is wrong.
 
 mod client;
+mod monitoring;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,6 @@ use crate::config::text::DEFAULT_UPSTREAM;
 use crate::config::{units, values};
 use crate::model::upstream::{Origin, UpstreamName};
 use crate::net::settings::Settings as NetSettings;
-use crate::observe::log::Settings as LogSettings;
 use crate::policy::servers::ServerRules;
 use crate::proxy::settings::{Settings as ProxySettings, Supply, UpstreamSettings};
 
@@ -100,6 +101,7 @@ impl Judge<'_> {
         let home = surroundings.home.as_deref();
         // All parts are judged before the first `?`: one look finds every problem.
         let listen = self.listen(&raw.listen, home);
+        let tls = self.tls(raw, surroundings);
         let log = self.log(&raw.log, home);
         let state_dir = match &raw.state_dir {
             Some(text) => self.take("state_dir", values::path(text, home)),
@@ -116,17 +118,20 @@ impl Judge<'_> {
         let key_file = self.take_some("login.key_file", raw.login.key_file.as_deref(), path);
         let net = self.net(&raw.network, home);
         let proxy = self.proxy(raw);
+        let monitoring = self.monitoring(raw);
         let network = self.take("alibaba.network", values::network(&raw.alibaba.network)).unwrap_or_default();
         let alibaba = self.alibaba(&raw.alibaba, home).map(|alibaba| (alibaba, network));
         let upstreams = self.upstreams(&raw.upstream, alibaba.as_ref(), surroundings);
         Some(Settings {
             listen: listen?,
+            tls: tls?,
             control: control?,
             open_browser: raw.login.browser,
             key_file: key_file?,
             log: log?,
             state_dir: state_dir?,
             net: net?,
+            monitoring: monitoring?,
             proxy: proxy?,
             upstreams: upstreams?,
         })
@@ -138,13 +143,6 @@ impl Judge<'_> {
         let unix = self.take("listen.unix", values::socket_paths(&raw.unix, home));
         let unix_mode = self.take("listen.unix_mode", values::mode(&raw.unix_mode));
         Some(Listen { host: host?, port: port?, unix: unix?, unix_mode: unix_mode? })
-    }
-
-    fn log(&mut self, raw: &raw::Log, home: Option<&Path>) -> Option<LogSettings> {
-        let level = self.take("log.level", values::log_filter(&raw.level));
-        let path = |text: &str| values::path(text, home);
-        let audit_file = self.take_some("log.audit_file", raw.audit_file.as_deref(), path);
-        Some(LogSettings { level: level?, audit_file: audit_file? })
     }
 
     fn net(&mut self, raw: &raw::Network, home: Option<&Path>) -> Option<NetSettings> {

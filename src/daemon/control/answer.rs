@@ -21,12 +21,14 @@ use crate::daemon::control::clients::{self, NotDone};
 use crate::daemon::control::login::{self, NotTaken};
 use crate::daemon::control::protocol::{IncidentRequest, LoginRequest, LogoutRequest, Outcome, Refused, Resumed};
 use crate::daemon::control::rights::{Caller, Rights};
-use crate::daemon::control::{Context, guard, incident, logout, metrics, servers, snapshot, ui};
+use crate::daemon::control::{Context, guard, incident, logout, servers, snapshot, ui};
+use crate::daemon::metrics;
 use crate::daemon::report::Date;
 use crate::daemon::report::recent::Recent;
 use crate::daemon::sign_in::SignIn;
 use crate::model::secret::Secret;
 use crate::observe::audit::event::{Event, Verdict};
+use crate::observe::exposition;
 use crate::observe::text::shown;
 
 /// The longest body of a request, in bytes.
@@ -34,7 +36,7 @@ const LONGEST_BODY: usize = 64 * 1024;
 /// How long a caller may take to send it.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(in crate::daemon) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Of what may have been sent by somebody who is not the caller.
 const FOREIGN: &str = "the request may not be the caller's own";
@@ -134,7 +136,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         "/clients/remove" => done(clients::remove(&context, parsed(request).await?).await),
         "/recent" => Ok(json(StatusCode::OK, &recent(&context))),
         "/ready" => Ok(ready(&context)),
-        "/metrics" => Ok(whole(StatusCode::OK, metrics::FORMAT, metrics::text(&context))),
+        "/metrics" => Ok(whole(StatusCode::OK, exposition::FORMAT, metrics::text(&context))),
         "/logout" => {
             let LogoutRequest { revoke } = parsed(request).await?;
             let ended = logout::logout(&context, revoke).await;
@@ -187,7 +189,8 @@ fn recent(context: &Context) -> Recent {
     Recent::of(&context.traffic, Date::of(Some(context.clock.now().wall)))
 }
 
-fn ready(context: &Context) -> Response<Body> {
+/// Whether requests can be served, and which conditions are raised.
+pub(in crate::daemon) fn ready(context: &Context) -> Response<Body> {
     let ready = snapshot::is_ready(context);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let conditions: Vec<&str> = context.health.conditions().iter().map(|condition| condition.name).collect();
@@ -278,8 +281,8 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     whole(status, "application/json", text)
 }
 
-/// An answer that is there at once.
-pub(super) fn whole(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
+/// An answer with that text.
+pub(in crate::daemon) fn whole(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
     let mut response = Response::new(Full::new(Bytes::from(text)).boxed_unsync());
     *response.status_mut() = status;
     with_type(response, content_type)

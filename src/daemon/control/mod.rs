@@ -14,7 +14,6 @@ mod guard;
 mod incident;
 mod login;
 mod logout;
-mod metrics;
 pub mod protocol;
 mod rights;
 mod servers;
@@ -22,18 +21,13 @@ mod snapshot;
 pub mod ui;
 
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::alibaba::credentials::Credentials;
@@ -41,10 +35,10 @@ use crate::config::settings::Upstream;
 use crate::daemon::control::rights::Caller;
 use crate::daemon::custody::Kept;
 use crate::daemon::incident::Incident;
+use crate::daemon::reception::{Visit, receive};
 use crate::daemon::registrar::Registrar;
 use crate::daemon::sign_in::SignIn;
-use crate::model::peer::Peer;
-use crate::model::time::{Clock, Now};
+use crate::model::time::{Clock, Now, Wall};
 use crate::model::upstream::UpstreamName;
 use crate::net::api_client::ApiClient;
 use crate::net::listener::{Address, Listener, Stream};
@@ -54,6 +48,7 @@ use crate::observe::health::Health;
 use crate::observe::traffic::Traffic;
 use crate::proxy::server::Reloader;
 
+pub(super) use self::answer::{Body, ready, whole};
 pub(super) use self::door::open;
 pub(super) use self::login::Waiting;
 pub(super) use self::servers::Shelf;
@@ -65,11 +60,6 @@ const MOST_CONNECTIONS: usize = 32;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest head of a request, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
-/// How long answers under way may take once the daemon stops.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
-/// How long to wait when the system cannot give us a connection, so that a lack of descriptors is no busy loop.
-const BREATHER: Duration = Duration::from_millis(100);
-
 /// What is known and can be done through the socket.
 pub(super) struct Context {
     pub(super) health: Health,
@@ -103,6 +93,19 @@ pub(super) struct Context {
     pub(super) registrar: Registrar,
 }
 
+impl Context {
+    /// True if requests to every upstream can be served.
+    pub(super) fn is_ready(&self) -> bool {
+        snapshot::is_ready(self)
+    }
+
+    /// When the daemon started, on the wall clock as it is now.
+    pub(super) fn began(&self) -> Wall {
+        let now = self.clock.now();
+        now.wall.minus(now.mono.since(self.started.mono))
+    }
+}
+
 /// The server of the control socket.
 pub(super) struct Control {
     listeners: Vec<Listener>,
@@ -111,64 +114,24 @@ pub(super) struct Control {
 
 impl Control {
     /// A server on sockets that are bound already.
-    pub(super) fn new(listeners: Vec<Listener>, context: Context) -> Self {
-        Self { listeners, context: Arc::new(context) }
+    pub(super) fn new(listeners: Vec<Listener>, context: Arc<Context>) -> Self {
+        Self { listeners, context }
     }
 
     /// Serves until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
         let Self { listeners, context } = self;
-        let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        let mut connections = JoinSet::new();
-        loop {
-            let permit = tokio::select! {
-                () = stop.cancelled() => break,
-                Ok(permit) = permits.clone().acquire_owned() => permit,
+        let closed = context.stop.clone();
+        let serve = |Visit { stream, peer, at }: Visit| {
+            let path = match at {
+                Some(Address::Unix(path)) => path,
+                _ => None,
             };
-            let accepted = tokio::select! {
-                () = stop.cancelled() => break,
-                Some(_) = connections.join_next() => continue,
-                accepted = next(&listeners) => accepted,
-            };
-            match accepted {
-                Ok((stream, peer, path)) => {
-                    let caller = Caller::of(peer, stream.inode(), path.as_deref());
-                    let context = context.clone();
-                    connections.spawn(async move {
-                        connection(context, stream, caller).await;
-                        drop(permit);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!("cannot accept a connection on the control socket: {error}");
-                    tokio::time::sleep(BREATHER).await;
-                }
-            }
-        }
-        drop(listeners);
-        context.stop.cancel();
-        let all = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_ANSWERS, all).await.is_err() {
-            connections.shutdown().await;
-        }
+            let caller = Caller::of(peer, stream.inode(), path.as_deref());
+            connection(context.clone(), stream, caller)
+        };
+        receive(listeners, MOST_CONNECTIONS, stop, || closed.cancel(), serve).await;
     }
-}
-
-/// The next connection on any of them, who is there, and the path of the socket. Without listeners there is none, ever.
-async fn next(listeners: &[Listener]) -> io::Result<(Stream, Peer, Option<PathBuf>)> {
-    poll_fn(|context| {
-        for listener in listeners {
-            if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                let path = match listener.address() {
-                    Ok(Address::Unix(path)) => path,
-                    _ => None,
-                };
-                return Poll::Ready(accepted.map(|(stream, peer)| (stream, peer, path)));
-            }
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 async fn connection(context: Arc<Context>, stream: Stream, caller: Caller) {

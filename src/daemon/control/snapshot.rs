@@ -29,7 +29,7 @@ pub(super) fn status(context: &Context) -> Status {
             active: counts.active,
             success: counts.success,
             error: counts.error,
-            bytes: context.traffic.answers().bytes,
+            bytes: context.traffic.bytes(),
         },
         upstreams,
         conditions: conditions.iter().map(of_condition).collect(),

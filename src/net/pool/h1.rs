@@ -12,11 +12,12 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
-use crate::net::pool::Io;
 use crate::net::pool::answer::{Connection as Held, Incoming};
 use crate::net::pool::error::{Failure, StreamError, innermost};
 use crate::net::pool::interim::OnInterim;
 use crate::net::pool::origin::Origin;
+use crate::net::pool::tally::{Counted, Tally};
+use crate::net::pool::{Io, Protocol};
 
 /// The most header lines of an answer; hyper alone would take 100.
 const MOST_HEADERS: usize = 256;
@@ -30,6 +31,9 @@ pub(super) struct Connection<B> {
     sender: SendRequest<B>,
     /// Where it goes afterwards; the pool lasts as long as it is in use.
     origin: Option<Arc<Origin<B>>>,
+    /// Counts the exchange while there is one.
+    exchange: Option<Counted>,
+    _open: Counted,
     /// True once an answer came on it.
     pub(super) reused: bool,
     /// Since when nobody uses it.
@@ -39,6 +43,7 @@ pub(super) struct Connection<B> {
 /// Begins to speak HTTP/1.1; the second value drives the connection until it is closed.
 pub(super) async fn open<B>(
     io: Box<dyn Io>,
+    tally: &Arc<Tally>,
 ) -> Result<(Box<Connection<B>>, impl Future<Output = ()> + Send + use<B>), String>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -46,7 +51,9 @@ where
 {
     let shaking = http1::Builder::new().max_headers(MOST_HEADERS).handshake(TokioIo::new(io)).await;
     let (sender, driver) = shaking.map_err(|error| innermost(&error))?;
-    let connection = Connection { sender, origin: None, reused: false, idle_since: Instant::now() };
+    let open = tally.opened(Protocol::Http1);
+    let connection =
+        Connection { sender, origin: None, exchange: None, _open: open, reused: false, idle_since: Instant::now() };
     // How it ends is told to whoever waits for an answer.
     Ok((Box::new(connection), async move { drop(driver.await) }))
 }
@@ -59,12 +66,14 @@ impl<B> Connection<B> {
 
     /// Marks it as used by a request.
     pub(super) fn begin(&mut self, origin: Arc<Origin<B>>) {
+        self.exchange = Some(origin.tally.begun(Protocol::Http1));
         self.origin = Some(origin);
     }
 
     /// Marks it as used by nobody.
     pub(super) fn rest(&mut self) {
         self.origin = None;
+        self.exchange = None;
         self.idle_since = Instant::now();
     }
 }

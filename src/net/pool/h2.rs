@@ -18,12 +18,13 @@ use http::{Method, Request, Response, Version};
 use http_body::Body;
 use tokio::time::{Instant, Sleep};
 
-use crate::net::pool::Io;
 use crate::net::pool::answer::Incoming;
 use crate::net::pool::error::{Failure, StreamError, innermost};
 use crate::net::pool::interim::OnInterim;
 use crate::net::pool::origin::Origin;
+use crate::net::pool::tally::{Counted, Tally};
 use crate::net::pool::upload::Upload;
+use crate::net::pool::{Io, Protocol};
 
 /// The most streams that are opened on one connection, whatever the peer allows.
 pub(super) const MOST_STREAMS: usize = 100;
@@ -67,11 +68,12 @@ pub(super) trait Home: Send + Sync {
 pub(super) struct Place {
     home: Option<Arc<dyn Home>>,
     connection: u64,
+    _exchange: Counted,
 }
 
 impl Place {
-    pub(super) fn new(home: Arc<dyn Home>, connection: u64) -> Self {
-        Self { home: Some(home), connection }
+    pub(super) fn new(home: Arc<dyn Home>, connection: u64, exchange: Counted) -> Self {
+        Self { home: Some(home), connection, _exchange: exchange }
     }
 
     /// Ends it without telling anybody; answers the connection's number.
@@ -226,6 +228,7 @@ pub(super) async fn open(
     io: Box<dyn Io>,
     home: Weak<dyn Home>,
     number: u64,
+    tally: &Arc<Tally>,
 ) -> Result<(SendRequest<Bytes>, Driver), String> {
     let (sender, mut connection) = Builder::new()
         .enable_push(false)
@@ -240,7 +243,8 @@ pub(super) async fn open(
     let ping = connection.ping_pong().ok_or("PING is in use")?;
     let timer = Box::pin(tokio::time::sleep(SETTINGS_LIMIT));
     let (awaits, allowed, yielded) = (Awaits::Settings, NOT_TOLD, false);
-    Ok((sender, Driver { connection, ping, timer, awaits, allowed, home, number, yielded }))
+    let _open = tally.opened(Protocol::Http2);
+    Ok((sender, Driver { connection, ping, timer, awaits, allowed, home, number, yielded, _open }))
 }
 
 /// Moves the bytes of a connection, tells what the peer allows, and notices when it is gone.
@@ -254,6 +258,7 @@ pub(super) struct Driver {
     number: u64,
     /// It let the others go first.
     yielded: bool,
+    _open: Counted,
 }
 
 /// What the timer is set for.

@@ -10,6 +10,7 @@ mod h1;
 mod h2;
 mod interim;
 mod origin;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -29,6 +30,7 @@ use self::error::Failure;
 pub use self::error::StreamError;
 pub use self::interim::OnInterim;
 use self::origin::{Link, Origin};
+pub use self::tally::{Reading, Tally};
 
 /// How many new connections one request may use up that could not take it.
 const TRIES: usize = 3;
@@ -66,8 +68,9 @@ impl<B> std::fmt::Debug for Pool<B> {
 }
 
 impl<B> Pool<B> {
-    pub(super) fn new(dial: Dial) -> Self {
-        Self { origin: Origin::new(dial) }
+    /// Connections that `dial` makes, counted in `tally`.
+    pub(super) fn new(dial: Dial, tally: Arc<Tally>) -> Self {
+        Self { origin: Origin::new(dial, tally) }
     }
 }
 

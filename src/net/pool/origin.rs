@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::net::pool::h2::{Home, Lease, MOST_STREAMS, Place};
+use crate::net::pool::tally::Tally;
 use crate::net::pool::{Dial, Protocol, Wire, h1, h2};
 
 /// Idle connections are closed after this; many servers close theirs after 60 s, and being first avoids the race.
@@ -44,6 +45,7 @@ impl<B> Link<B> {
 pub(super) struct Origin<B> {
     this: Weak<Self>,
     dial: Dial,
+    pub(super) tally: Arc<Tally>,
     state: Mutex<State<B>>,
     /// Whatever runs for the pool ends with it.
     tasks: Mutex<JoinSet<()>>,
@@ -87,7 +89,7 @@ enum Opened<B> {
 }
 
 impl<B> Origin<B> {
-    pub(super) fn new(dial: Dial) -> Arc<Self> {
+    pub(super) fn new(dial: Dial, tally: Arc<Tally>) -> Arc<Self> {
         let state = State {
             protocol: None,
             idle: Vec::new(),
@@ -101,6 +103,7 @@ impl<B> Origin<B> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             dial,
+            tally,
             state: Mutex::new(state),
             tasks: Mutex::new(JoinSet::new()),
         })
@@ -193,7 +196,10 @@ where
                 // Not before: what it tells is about a connection that is known.
                 self.spawn(driver);
             }
-            Err(why) => state.fail(&why),
+            Err(why) => {
+                self.tally.attempt_failed();
+                state.fail(&why);
+            }
         }
         self.try_to_connect(&mut state);
     }
@@ -201,7 +207,7 @@ where
     async fn open(&self, wire: Wire) -> Result<Opened<B>, String> {
         match wire.protocol {
             Protocol::Http1 => {
-                let (connection, driver) = h1::open(wire.io).await?;
+                let (connection, driver) = h1::open(wire.io, &self.tally).await?;
                 self.spawn(driver);
                 Ok(Opened::Http1(connection))
             }
@@ -212,7 +218,7 @@ where
                     state.next
                 };
                 let home: Weak<dyn Home> = self.this.clone();
-                let (sender, driver) = h2::open(wire.io, home, number).await?;
+                let (sender, driver) = h2::open(wire.io, home, number, &self.tally).await?;
                 let idle_since = Instant::now();
                 let shared = Shared { number, sender, open: 0, allowed: None, reused: false, idle_since };
                 Ok(Opened::Http2(shared, Box::new(driver)))
@@ -279,7 +285,8 @@ where
         }
         self.shared.iter_mut().find(|shared| shared.room() > 0).map(|shared| {
             shared.open += 1;
-            let place = Place::new(origin, shared.number);
+            let counted = origin.tally.begun(Protocol::Http2);
+            let place = Place::new(origin, shared.number, counted);
             let reused = std::mem::replace(&mut shared.reused, true);
             Link::Http2(Lease { sender: shared.sender.clone(), place, open: shared.open, reused })
         })

@@ -39,7 +39,7 @@ impl World {
         let (accepted, peers) = mpsc::unbounded_channel();
         let dials = Arc::new(AtomicUsize::new(0));
         let dialled = dials.clone();
-        let pool = Pool::new(Box::new(move || {
+        let dial: Dial = Box::new(move || {
             dialled.fetch_add(1, Ordering::SeqCst);
             let accepted = accepted.clone();
             Box::pin(async move {
@@ -48,7 +48,8 @@ impl World {
                 accepted.send(theirs).map_err(|_| "nobody listens".to_owned())?;
                 Ok(Wire { io: Box::new(ours), protocol })
             })
-        }));
+        });
+        let pool = Pool::new(dial, Arc::default());
         Self { pool: Arc::new(pool), peers, dials }
     }
 
@@ -202,15 +203,16 @@ async fn while_the_protocol_is_unknown_one_attempt_is_for_all() {
 async fn an_attempt_that_fails_fails_for_all_who_wait() {
     let dials = Arc::new(AtomicUsize::new(0));
     let dialled = dials.clone();
-    let pool: Pool<Out> = Pool::new(Box::new(move || {
+    let dial: Dial = Box::new(move || {
         dialled.fetch_add(1, Ordering::SeqCst);
         Box::pin(async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Err("no route".to_owned())
         })
-    }));
+    });
     let (_, peers) = mpsc::unbounded_channel();
-    let world = World { pool: Arc::new(pool), peers, dials };
+    let tally = Arc::new(Tally::default());
+    let world = World { pool: Arc::new(Pool::<Out>::new(dial, tally.clone())), peers, dials };
     let calls: Vec<Sent> = (0..5).map(|_| world.post()).collect();
     for call in calls {
         assert_eq!(error(call).await.to_string(), "cannot connect: no route");
@@ -218,6 +220,7 @@ async fn an_attempt_that_fails_fails_for_all_who_wait() {
     assert_eq!(world.dials(), 1);
     error(world.post()).await;
     assert_eq!(world.dials(), 2, "whoever comes later gets an attempt of its own");
+    assert_eq!(tally.attempts_failed(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! What the audit trail has records of, and how a record is written: one JSON text a line. docs/AUDIT.md describes it.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::net::IpAddr;
 
 use http::Method;
@@ -10,9 +11,11 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use crate::model::certificate::Fingerprint;
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
 use crate::model::time::Wall;
+use crate::model::trace::TraceId;
 use crate::observe::traffic::RequestId;
 
 /// The version of the records. It grows when a field changes its meaning or goes away; new fields do not change it.
@@ -37,11 +40,25 @@ pub enum Event {
         /// Whether it may.
         verdict: Verdict,
     },
+    /// A connection on which no request could be read.
+    NoRequest(NoRequest),
     /// Records that are missing: there was no room for them while the file could not be written.
     Lost {
         /// How many.
         count: u64,
     },
+}
+
+/// A connection on which no request could be read. Of a flood of them only some have a record.
+#[derive(Debug, Serialize)]
+pub struct NoRequest {
+    #[serde(flatten, serialize_with = "peer")]
+    pub(in crate::observe) peer: Option<Peer>,
+    pub(in crate::observe) reason: &'static str,
+    pub(in crate::observe) detail: String,
+    /// How many before it have none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(in crate::observe) passed_over: u64,
 }
 
 /// Whether a rule refused something.
@@ -92,6 +109,8 @@ pub struct Request {
     pub(in crate::observe) server: Option<Server>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::observe) upstream_request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "some_text")]
+    pub(in crate::observe) trace_id: Option<TraceId>,
     pub(in crate::observe) verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::observe) rule: Option<Cow<'static, str>>,
@@ -110,6 +129,9 @@ pub(in crate::observe) struct Caller {
     pub(in crate::observe) uid: Option<u32>,
     #[serde(rename = "client_unit", skip_serializing_if = "Option::is_none")]
     pub(in crate::observe) unit: Option<String>,
+    /// The SHA-256 digest of the certificate that it has shown.
+    #[serde(rename = "client_certificate", skip_serializing_if = "Option::is_none", serialize_with = "some_text")]
+    pub(in crate::observe) certificate: Option<Fingerprint>,
 }
 
 /// The MCP server that a request goes to, as the catalogue knows it.
@@ -155,6 +177,10 @@ pub fn in_utc(at: Wall) -> String {
     let nanos = i128::from(at.unix_millis()) * 1_000_000;
     let date = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     date.format(TIME).unwrap_or_default()
+}
+
+fn some_text<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(T::to_string).serialize(serializer)
 }
 
 fn as_text<S: Serializer>(id: &RequestId, serializer: S) -> Result<S::Ok, S::Error> {

@@ -9,8 +9,11 @@ use super::*;
 use crate::model::client::ClientName;
 use crate::model::peer::{Credentials, Peer};
 use crate::model::time::{Mono, Now};
+use crate::model::trace::TraceId;
 use crate::observe::access::Record;
+use crate::observe::kinds::RuleKind;
 use crate::observe::traffic::Traffic;
+use crate::observe::usage::Usage;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -150,12 +153,12 @@ fn a_request_is_a_line_with_everything_that_is_known_of_it() {
     let full = written(|record| {
         record.client(&ClientName::parse("dify").unwrap());
         record.caller(Some(1000), Some("dify.service"));
-        record.upstream("alibaba");
+        record.upstream(&Arc::new(Usage::of("alibaba")));
         record.server("ecs", "B1");
         record.called("tools/call", Some("describe\ninstances"));
         record.argument_names(["region", "page"]);
-        record.called("tools/call", Some("delete"));
-        record.call_refused("[[client]] dify: blocked_tools has delete");
+        record.call_refused(RuleKind::Tools, "tools/call", Some("delete"), "[[client]] dify: blocked_tools has delete");
+        record.trace(TraceId::new([0xab; 16]).unwrap());
         record.status(StatusCode::OK);
         record.sent(12);
         record.complete();
@@ -168,7 +171,8 @@ fn a_request_is_a_line_with_everything_that_is_known_of_it() {
             {"method": "tools/call", "name": "describe instances", "argument_names": ["region", "page"]},
             {"method": "tools/call", "name": "delete", "refused_by": "[[client]] dify: blocked_tools has delete"}
         ],
-        "upstream": "alibaba", "server": "ecs", "server_id": "B1", "verdict": "refused",
+        "upstream": "alibaba", "server": "ecs", "server_id": "B1",
+        "trace_id": "abababababababababababababababab", "verdict": "refused",
         "rule": "[[client]] dify: blocked_tools has delete", "status": 200, "bytes_out": 12, "ending": "complete"
     });
     assert_eq!(full, expected);
@@ -179,11 +183,16 @@ fn a_batch_without_end_fills_no_line() {
     let line = written(|record| {
         (0..100).for_each(|_| record.called("ping", None));
         record.argument_names(["of a call that is not kept"]);
-        record.call_refused("a rule");
+        record.call_refused(RuleKind::Tools, "tools/call", Some("delete"), "a rule");
+        record.called("ping", None);
     });
     assert_eq!(line["calls"].as_array().unwrap().len(), 32);
-    assert_eq!((&line["more_calls"], &line["verdict"]), (&json!(68), &json!("refused")));
-    assert_eq!(line["calls"][31], json!({"method": "ping"}));
+    assert_eq!((&line["more_calls"], &line["verdict"]), (&json!(70), &json!("refused")));
+    assert_eq!(line["calls"][30], json!({"method": "ping"}));
+    let refused = json!({"method": "tools/call", "name": "delete", "refused_by": "a rule"});
+    assert_eq!(line["calls"][31], refused, "what is refused is kept");
+    let line = written(|record| (0..40).for_each(|_| record.call_refused(RuleKind::Tools, "ping", None, "a rule")));
+    assert_eq!((line["calls"].as_array().unwrap().len(), &line["more_calls"]), (32, &json!(8)));
 }
 
 #[test]

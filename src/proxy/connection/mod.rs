@@ -29,7 +29,8 @@ pub(super) use self::exchange::{Exchange, Upload};
 use self::socket::{Socket, Version};
 use self::standing::{Patience, Phase};
 pub(super) use self::standing::{Room, Standing};
-use crate::net::listener::Stream;
+use crate::net::listener::{Arrival, Stream, Unopened};
+use crate::observe::traffic::Unread;
 use crate::proxy::caller::Caller;
 use crate::proxy::context::Context;
 use crate::proxy::handle::handle;
@@ -59,6 +60,11 @@ const LAST_CHANCE: Duration = Duration::from_millis(500);
 /// The answer to a head that was not complete in time.
 const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// The answer to a client that does not begin with TLS where it should.
+const NO_TLS: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: 58\r\n\r\n\
+    This address of mcp-proxy speaks TLS: use https:// for it\n";
+
 /// The connection was given up just when a request came.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is closed in favour of another one")]
@@ -71,7 +77,7 @@ enum Ending {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve(context: Arc<Context>, stream: Stream, caller: Caller, standing: Arc<Standing>) {
+pub(super) async fn serve(context: Arc<Context>, arrival: Arrival, caller: Caller, standing: Arc<Standing>) {
     let patience = {
         let settings = &context.snapshot().settings;
         Patience { head: settings.header_timeout, idle: settings.idle_timeout }
@@ -80,10 +86,14 @@ pub(super) async fn serve(context: Arc<Context>, stream: Stream, caller: Caller,
     let snapshot = context.snapshot();
     caller.look(&context.finder, &snapshot.settings.clients).await;
     drop(snapshot);
+    // Handshake and first head have one time together.
+    let deadline = Instant::now() + patience.head;
+    // On the heap: most have no handshake, and those that have one have it once.
+    let Some(stream) = Box::pin(open(&context, arrival, &caller, &standing, deadline)).await else { return };
     let mut socket = Socket::new(stream, standing.clone());
     let version = tokio::select! {
         biased;
-        version = tokio::time::timeout(patience.head, socket.version()) => version,
+        version = tokio::time::timeout_at(deadline, socket.version()) => version,
         () = last_chance(&context.drain) => return,
     };
     match version {
@@ -91,8 +101,59 @@ pub(super) async fn serve(context: Arc<Context>, stream: Stream, caller: Caller,
         // On the heap, so that all the others need not have room for it.
         Ok(Ok(Some(Version::Http2))) => Box::pin(http_2(context, socket, caller, standing, patience)).await,
         Ok(Ok(None) | Err(_)) => {}
-        Err(_) if socket.has_received() => socket.say(TOO_LATE).await,
+        Err(_) if socket.has_received() => {
+            context.unheard.note(caller.peer, Unread::TooLate, "its first bytes came");
+            socket.say(TOO_LATE).await;
+        }
         Err(_) => {}
+    }
+}
+
+/// Begins TLS, where that is needed; `None` if the connection is over.
+async fn open(
+    context: &Context,
+    arrival: Arrival,
+    caller: &Caller,
+    standing: &Arc<Standing>,
+    deadline: Instant,
+) -> Option<Stream> {
+    let opened = tokio::select! {
+        biased;
+        opened = tokio::time::timeout_at(deadline, arrival.opened()) => opened,
+        () = last_chance(&context.drain) => return None,
+    };
+    let stream = match opened {
+        Ok(Ok((stream, certificate))) => {
+            if let Some(certificate) = certificate {
+                caller.shows(certificate);
+            }
+            return Some(stream);
+        }
+        Ok(Err(Unopened::Left)) => return None,
+        Ok(Err(Unopened::NotTls(stream))) => {
+            context.unheard.note(caller.peer, Unread::NotTls, "it was told to use https://");
+            let mut socket = Socket::new(stream, standing.clone());
+            socket.say(NO_TLS).await;
+            socket
+        }
+        Ok(Err(Unopened::Handshake(error, stream))) => {
+            context.unheard.note(caller.peer, Unread::Handshake, &error.to_string());
+            Socket::new(stream, standing.clone())
+        }
+        Err(_) => {
+            context.unheard.note(caller.peer, Unread::Handshake, "it was not complete in time (limits.header_timeout)");
+            return None;
+        }
+    };
+    linger(stream, &context.drain).await;
+    None
+}
+
+/// Reads the rest, for a while: who still writes after that has had its chance to read our last word.
+async fn linger(mut socket: Socket, drain: &CancellationToken) {
+    tokio::select! {
+        _ = tokio::time::timeout(LINGERING, socket.use_up()) => {}
+        () = drain.cancelled() => {}
     }
 }
 
@@ -114,7 +175,7 @@ async fn http_1(context: Arc<Context>, socket: Socket, caller: Caller, standing:
         .max_headers(MOST_HEADERS)
         .serve_connection(TokioIo::new(socket), service);
     let ending = guarded(&mut serving, &standing, patience, &context.drain).await;
-    log(&ending, &caller);
+    note(&ending, &context, &caller);
     let mut socket = serving.into_parts().io.into_inner();
     let unread = match &ending {
         Ending::Late(Phase::Head) => return socket.say(TOO_LATE).await,
@@ -123,11 +184,7 @@ async fn http_1(context: Arc<Context>, socket: Socket, caller: Caller, standing:
         Ending::Over(Err(error)) => error.is_parse(),
     };
     if unread {
-        tokio::select! {
-            // Who still writes after that time has had its chance to read.
-            _ = tokio::time::timeout(LINGERING, socket.use_up()) => {}
-            () = context.drain.cancelled() => {}
-        }
+        linger(socket, &context.drain).await;
     }
 }
 
@@ -148,7 +205,7 @@ async fn http_2(context: Arc<Context>, socket: Socket, caller: Caller, standing:
         .keep_alive_timeout(HTTP_2_PONG)
         .serve_connection(TokioIo::new(socket), service);
     let ending = guarded(&mut serving, &standing, patience, &context.drain).await;
-    log(&ending, &caller);
+    note(&ending, &context, &caller);
     if let Ending::Late(_) = ending {
         Pin::new(&mut serving).graceful_shutdown();
         // Its client is told, and need not answer.
@@ -214,11 +271,29 @@ where
     .await
 }
 
-fn log(ending: &Ending, caller: &Caller) {
+fn note(ending: &Ending, context: &Context, caller: &Caller) {
+    if let Some(why) = unread(ending) {
+        let detail = match ending {
+            // What it says of a cause may repeat what came.
+            Ending::Over(Err(error)) => error.to_string(),
+            _ => "a part of it came".to_owned(),
+        };
+        context.unheard.note(caller.peer, why, &detail);
+    }
     match ending {
         Ending::Over(Ok(())) => {}
         Ending::Over(Err(error)) => tracing::debug!(peer = %caller.peer, "connection ended: {error}"),
         Ending::Late(phase) => tracing::debug!(peer = %caller.peer, ?phase, "connection closed: its time is up"),
+    }
+}
+
+/// Whether the connection ended with something that is no request, to which hyper or we have said so.
+fn unread(ending: &Ending) -> Option<Unread> {
+    match ending {
+        Ending::Over(Err(error)) if error.is_parse_too_large() => Some(Unread::TooLong),
+        Ending::Over(Err(error)) if error.is_parse() => Some(Unread::Malformed),
+        Ending::Late(Phase::Head) => Some(Unread::TooLate),
+        Ending::Over(_) | Ending::Late(_) => None,
     }
 }
 
@@ -238,7 +313,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 mod tests {
     use super::*;
 
-    fn size_of<F: Future>(_: impl Fn(Arc<Context>, Stream, Caller, Arc<Standing>) -> F) -> usize {
+    fn size_of<F: Future>(_: impl Fn(Arc<Context>, Arrival, Caller, Arc<Standing>) -> F) -> usize {
         std::mem::size_of::<F>()
     }
 

@@ -68,8 +68,12 @@ impl Socket {
             Poll::Ready(written) => Poll::Ready(written.is_ok()),
         });
         if written.await {
-            // Without it the connection is closed all the same, a moment later.
-            let _ = poll_fn(|context| Pin::new(&mut self.stream).poll_shutdown(context)).await;
+            // Without it the connection is closed all the same, a moment later. Nobody waits for who takes nothing.
+            poll_fn(|context| {
+                let _ = Pin::new(&mut self.stream).poll_shutdown(context);
+                Poll::Ready(())
+            })
+            .await;
         }
     }
 
@@ -160,7 +164,9 @@ impl AsyncWrite for Socket {
                 Poll::Ready(Look::End | Look::Bytes) | Poll::Pending => {}
             }
         }
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        // Else only a write can find out that the other end does not take it.
+        if self.stream.keeps_what_is_written() { self.written(flushed) } else { flushed }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

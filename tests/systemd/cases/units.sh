@@ -12,5 +12,5 @@ figure "exposure (systemd-analyze security)" "$(inside systemd-analyze security 
 inside systemd-run --quiet --wait --pipe --property='RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX' getent ahosts localhost
 
 # Presets enable nothing.
-inside systemctl preset mcp-proxy.socket mcp-proxy-control.socket mcp-proxy.service
-expect_state disabled mcp-proxy.socket
+inside systemctl preset mcp-proxy.socket mcp-proxy-control.socket mcp-proxy-metrics.socket mcp-proxy.service
+expect_state disabled mcp-proxy.socket mcp-proxy-metrics.socket

@@ -114,6 +114,8 @@ fn titled(condition: &str) -> Option<Phrase> {
         "open-to-anyone" => ui::CONDITION_OPEN_TO_ANYONE,
         "incident" => ui::CONDITION_INCIDENT,
         "audit-not-written" => ui::CONDITION_AUDIT,
+        "tls-certificate-expires" => ui::CONDITION_CERTIFICATE,
+        "metrics-not-served" => ui::CONDITION_METRICS,
         "restart-needed" => ui::CONDITION_RESTART,
         _ => return None,
     })
