@@ -52,7 +52,9 @@ fn of_upstream(view: &View, upstream: &Catalogued, button: &mut usize) -> String
 /// Of an upstream whose servers nobody lists: where it is mounted.
 fn unlisted(view: &View, upstream: &Catalogued, button: &mut usize) -> String {
     let mount = view.status.upstreams.iter().find(|known| known.name == upstream.name).map(|known| &known.mount);
-    let address = view.status.listens.iter().find(|listens| listens.contains(':') && !listens.starts_with('/'));
+    // Neither a path nor one that is said to be for TLS.
+    let is_plain_port = |listens: &&String| listens.contains(':') && !listens.contains(['/', ' ']);
+    let address = view.status.listens.iter().find(is_plain_port);
     let shown = match (mount, address) {
         (Some(mount), Some(address)) => {
             let url = format!("http://{address}{mount}");
