@@ -90,7 +90,7 @@ phrases! {
 
     // Numbers.
     NUMBERS: "In numbers", "概况";
-    UNDER_WAY: "Requests and streams under way", "正在进行的请求与流";
+    UNDER_WAY: "Requests under way, {n} of them streams", "正在进行的请求，其中流 {n} 个";
     REQUESTS: "Requests since the start", "启动以来的请求";
     FAILED: "Failed or refused", "失败或被拒绝";
     SENT: "Sent to clients", "已发送给客户端";

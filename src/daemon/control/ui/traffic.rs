@@ -18,7 +18,8 @@ const MOST_CLIENTS: usize = 8;
 pub(super) fn numbers(view: &View) -> String {
     let requests = view.status.requests;
     let tile = |label: Phrase, number: String, class: &str| {
-        format!("<div><dt>{}</dt><dd class=\"{class}\">{number}</dd></div>\n", view.say(label))
+        let label = view.fill(label, &[("n", &view.streams)]);
+        format!("<div><dt>{label}</dt><dd class=\"{class}\">{number}</dd></div>\n")
     };
     let failed = if requests.error > 0 { "bad" } else { "" };
     let tiles = tile(ui::UNDER_WAY, grouped(requests.active), "")

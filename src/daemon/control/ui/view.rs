@@ -16,6 +16,8 @@ pub(super) struct View {
     pub(super) now: Wall,
     pub(super) status: Status,
     pub(super) servers: Servers,
+    /// Event streams to clients that are open.
+    pub(super) streams: u64,
     /// True if whoever looks may see who calls and what is called.
     pub(super) sees_calls: bool,
     /// What ended last, the newest first.
@@ -49,6 +51,7 @@ impl View {
             now,
             status: snapshot::status(context),
             servers: servers::servers(context),
+            streams: context.traffic.all_usages().iter().map(|usage| usage.streams().0).sum(),
             sees_calls: may,
             calls: if may { context.traffic.recent() } else { Vec::new() },
             clients: if may { context.traffic.clients() } else { Vec::new() },
