@@ -505,7 +505,7 @@ async fn requests_that_nobody_should_send_are_refused_and_change_nothing() {
     let mut machine = Machine::signed_in().await;
     let large = "x".repeat(65 * 1024);
     for (path, options, status) in [
-        ("/", &[][..], 404),
+        ("/nothing", &[][..], 404),
         ("/statuses", &[], 404),
         ("/login/x/paste", &["-d", "abc123xyz"], 404),
         ("/login/18446744073709551616/paste", &["-d", "abc123xyz"], 404),

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use mcp_proxy::config::{Inputs, keys, load};
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "docs/ARCHITECTURE.md",
     "docs/CLIENTS.md",
@@ -21,6 +21,7 @@ const DOCUMENTS: [&str; 12] = [
     "docs/STATUS.md",
     "docs/SYSTEMD.md",
     "docs/TRANSPARENCY.md",
+    "docs/UI.md",
     "CONTRIBUTING.md",
 ];
 

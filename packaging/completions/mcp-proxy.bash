@@ -22,9 +22,6 @@ _mcp__proxy() {
             mcp__proxy,client)
                 cmd="mcp__proxy__subcmd__client"
                 ;;
-            mcp__proxy,client-config)
-                cmd="mcp__proxy__subcmd__client__subcmd__config"
-                ;;
             mcp__proxy,help)
                 cmd="mcp__proxy__subcmd__help"
                 ;;
@@ -55,8 +52,8 @@ _mcp__proxy() {
             mcp__proxy,status)
                 cmd="mcp__proxy__subcmd__status"
                 ;;
-            mcp__proxy,stdio)
-                cmd="mcp__proxy__subcmd__stdio"
+            mcp__proxy,ui)
+                cmd="mcp__proxy__subcmd__ui"
                 ;;
             mcp__proxy__subcmd__client,add)
                 cmd="mcp__proxy__subcmd__client__subcmd__add"
@@ -88,9 +85,6 @@ _mcp__proxy() {
             mcp__proxy__subcmd__help,client)
                 cmd="mcp__proxy__subcmd__help__subcmd__client"
                 ;;
-            mcp__proxy__subcmd__help,client-config)
-                cmd="mcp__proxy__subcmd__help__subcmd__client__subcmd__config"
-                ;;
             mcp__proxy__subcmd__help,help)
                 cmd="mcp__proxy__subcmd__help__subcmd__help"
                 ;;
@@ -121,8 +115,8 @@ _mcp__proxy() {
             mcp__proxy__subcmd__help,status)
                 cmd="mcp__proxy__subcmd__help__subcmd__status"
                 ;;
-            mcp__proxy__subcmd__help,stdio)
-                cmd="mcp__proxy__subcmd__help__subcmd__stdio"
+            mcp__proxy__subcmd__help,ui)
+                cmd="mcp__proxy__subcmd__help__subcmd__ui"
                 ;;
             mcp__proxy__subcmd__help__subcmd__client,add)
                 cmd="mcp__proxy__subcmd__help__subcmd__client__subcmd__add"
@@ -164,7 +158,7 @@ _mcp__proxy() {
 
     case "${cmd}" in
         mcp__proxy)
-            opts="-h -V --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help --version serve login logout import status servers stdio client-config client incident resume key check-config help"
+            opts="-h -V --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help --version serve login logout import status servers ui client incident resume key check-config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -278,76 +272,6 @@ _mcp__proxy() {
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --port)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --oauth-app-name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --region-type)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --upstream-url)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --scope)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --allowed-servers)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --blocked-servers)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mcp__subcmd__proxy__subcmd__client__subcmd__config)
-            opts="-h --server --upstream --key-for --write --project --file --dry-run --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help dify claude-code claude-desktop cursor vscode cherry-studio langchain openai-agents inspector"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --server)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --upstream)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --key-for)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -632,7 +556,7 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__help)
-            opts="serve login logout import status servers stdio client-config client incident resume key check-config help"
+            opts="serve login logout import status servers ui client incident resume key check-config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -661,20 +585,6 @@ _mcp__proxy() {
             ;;
         mcp__subcmd__proxy__subcmd__help__subcmd__client)
             opts="add list remove"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mcp__subcmd__proxy__subcmd__help__subcmd__client__subcmd__config)
-            opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -897,7 +807,7 @@ _mcp__proxy() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        mcp__subcmd__proxy__subcmd__help__subcmd__stdio)
+        mcp__subcmd__proxy__subcmd__help__subcmd__ui)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1254,7 +1164,7 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__login)
-            opts="-h --no-qr --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+            opts="-h --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1524,7 +1434,7 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__status)
-            opts="-h --json --watch --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+            opts="-h --json --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1577,18 +1487,18 @@ _mcp__proxy() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        mcp__subcmd__proxy__subcmd__stdio)
-            opts="-h --server --upstream --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+        mcp__subcmd__proxy__subcmd__ui)
+            opts="-h --port --idle --config --host --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --server)
+                --port)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --upstream)
+                --idle)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1597,10 +1507,6 @@ _mcp__proxy() {
                     return 0
                     ;;
                 --host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --port)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

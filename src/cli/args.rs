@@ -167,6 +167,20 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Open a page in the browser: who is signed in, who uses it, what is wrong and what to do, live.
+    ///
+    /// The page is served on this machine alone, until Ctrl-C, for whoever has the link that is printed; the link works
+    /// once. All that it shows comes from the running daemon, at its control socket, with the rights of the one who runs
+    /// this. Exit codes: 0 ended by Ctrl-C, or because nobody used it; 69 no daemon, no answer, or the port is in use;
+    /// 77 not permitted.
+    Ui {
+        /// Serve the page on this port [default: any that is free].
+        #[arg(id = "port", long, value_name = "PORT")]
+        port: Option<String>,
+        /// End when nobody has used the page for so long; 0 is never.
+        #[arg(long, value_name = "DURATION", default_value = "30min")]
+        idle: String,
+    },
     /// Make, list and remove keys for clients: how a client is known that has no user or address of its own.
     #[command(subcommand)]
     Client(ClientCommand),
@@ -258,7 +272,8 @@ impl Args {
             config: self.config.clone(),
             no_browser: self.no_browser,
             host: self.host.clone(),
-            port: self.port.clone(),
+            // For the page, it is the port of the page.
+            port: self.port.clone().filter(|_| !matches!(self.command, Some(Command::Ui { .. }))),
             oauth_app_name: self.oauth_app_name.clone(),
             region_type: self.region_type.clone(),
             upstream_url: self.upstream_url.clone(),
@@ -286,6 +301,16 @@ mod tests {
         for line in [["mcp-proxy", "--port", "9", "login"], ["mcp-proxy", "login", "--port", "9"]] {
             let args = Args::try_parse_from(line).unwrap();
             assert_eq!((args.command, args.port.as_deref()), (Some(Command::Login { no_qr: false }), Some("9")));
+        }
+    }
+
+    #[test]
+    fn the_port_of_the_page_is_not_that_of_the_daemon() {
+        for line in [["mcp-proxy", "--port", "9", "ui"], ["mcp-proxy", "ui", "--port", "9"]] {
+            let args = Args::try_parse_from(line).unwrap();
+            assert_eq!(args.flags().port, None);
+            let Some(Command::Ui { port, idle }) = args.command else { panic!("{line:?}") };
+            assert_eq!((port.as_deref(), idle.as_str()), (Some("9"), "30min"));
         }
     }
 }

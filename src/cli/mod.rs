@@ -25,6 +25,7 @@ mod startup;
 mod status;
 mod stdio;
 mod terminal;
+mod ui;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -160,9 +161,10 @@ fn run(args: &Args) -> Exit {
                     dry_run: *dry_run,
                     config: args.config_file(),
                 };
-                client_config::run(&loaded, &environment, wanted).await
+                client_config::run(&loaded, &environment, wanted, language).await
             }
             Command::Servers { json } => servers::run(&loaded, &environment, *json).await,
+            Command::Ui { port, idle } => ui::run(&loaded, &environment, language, port.as_deref(), idle).await,
             Command::Client(command) => {
                 let wanted = match command {
                     ClientCommand::Add { name } => Wanted::Add { name },

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::settings::Settings;
 use crate::daemon::catalogue::Catalogue;
-use crate::daemon::control::{self, Control, Probe, Shelf, Waiting};
+use crate::daemon::control::{self, Control, Probe, Shelf, Ui, Waiting};
 use crate::daemon::headline::Headline;
 use crate::daemon::inherited::Socket;
 use crate::daemon::metrics::{self, Metrics};
@@ -57,6 +57,7 @@ impl Daemon {
             api: self.api.clone(),
             probe: Probe::default(),
             waiting: Waiting::default(),
+            ui: Ui::default(),
             finder: self.finder.clone(),
             registrar: self.registrar.clone(),
             audit: self.audit.clone(),

@@ -65,6 +65,7 @@ pub mod pages;
 pub mod sign_in;
 pub mod status;
 pub mod time;
+pub mod ui;
 
 #[cfg(test)]
 mod tests {
@@ -82,6 +83,7 @@ mod tests {
         sign_in::ALL,
         status::ALL,
         time::ALL,
+        ui::ALL,
     ];
 
     fn places(text: &str) -> BTreeSet<&str> {

@@ -32,6 +32,7 @@ impl Need {
             Self::Browser => vec![
                 ("browser", on_path("node")),
                 ("browser", vec![clients().join("browser/node_modules/playwright-core")]),
+                ("browser", vec![clients().join("browser/node_modules/axe-core")]),
                 ("chromium", vec![PathBuf::from("/usr/bin/chromium")]),
             ],
             Self::Python => vec![("python", on_path("python3"))],

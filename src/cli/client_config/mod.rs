@@ -66,12 +66,17 @@ impl Speaker {
 }
 
 /// Prints or writes the configuration.
-pub(super) async fn run(loaded: &Loaded, environment: &Environment, wanted: Wanted<'_>) -> Exit {
-    configure(loaded, environment, &wanted).await.unwrap_or_else(|exit| exit)
+pub(super) async fn run(loaded: &Loaded, environment: &Environment, wanted: Wanted<'_>, language: Language) -> Exit {
+    configure(loaded, environment, &wanted, language).await.unwrap_or_else(|exit| exit)
 }
 
-async fn configure(loaded: &Loaded, environment: &Environment, wanted: &Wanted<'_>) -> Result<Exit, Exit> {
-    let speaker = Speaker(Language::of_environment(|name| environment.get(name).map(String::as_str)));
+async fn configure(
+    loaded: &Loaded,
+    environment: &Environment,
+    wanted: &Wanted<'_>,
+    language: Language,
+) -> Result<Exit, Exit> {
+    let speaker = Speaker(language);
     let place = match wanted.write || wanted.dry_run {
         true => Some(place(wanted, environment).map_err(|why| refuse(&why, Exit::Usage))?),
         false => None,

@@ -1,7 +1,7 @@
 //! `mcp-proxy login`, and the sign-in of a start in a terminal: shows the URL, waits for the answer through the
 //! browser or the keyboard, whichever comes first. Beside a running daemon, it is the daemon that signs in.
 
-mod through;
+pub(super) mod through;
 
 use std::pin::pin;
 

@@ -13,6 +13,7 @@ use crate::cli::{error_line, note_no_logins, person, say, settings, spinner};
 use crate::config::Loaded;
 use crate::config::problem::Place;
 use crate::config::settings::Auth;
+use crate::daemon::Environment;
 use crate::daemon::control::client::{Client, ClientError, Events};
 use crate::daemon::control::protocol::{Application, LoginEvent, LoginRequest};
 use crate::daemon::obstacle::Obstacle;
@@ -82,6 +83,27 @@ fn alibaba<'a>(loaded: &'a Loaded, name: &str) -> Option<&'a AlibabaSettings> {
     }
 }
 
+/// The OAuth application of an upstream, looked up with the API credentials of the person who is here; the secret stays
+/// here. `None` if the daemon does it with its own, which then are of the account that it is configured for.
+pub(in crate::cli) async fn application(
+    loaded: &Loaded,
+    environment: &Environment,
+    upstream: &str,
+    door: &SignInDoor,
+) -> Result<Option<Application>, SignInError> {
+    let chosen_here = matches!(loaded.places.get("alibaba.profile"), Some(Place::Flag(_)));
+    let Some(ours) = alibaba(loaded, upstream) else { return Ok(None) };
+    let agree = ours.app_name() == door.application && ours.site.to_string() == door.site && ours.scope == door.scope;
+    if !agree || (door.api_credentials.is_some() && !chosen_here) {
+        return Ok(None);
+    }
+    // Without TLS roots there is nothing to ask with; the daemon may be better off.
+    let Ok(api) = ApiClient::new(&settings(loaded).net) else { return Ok(None) };
+    let credentials = sign_in::credentials(ours, environment, api, Clock::system());
+    let app = sign_in::application(ours, &credentials, &door.redirect_uri).await?;
+    Ok(Some(app.into()))
+}
+
 /// One sign-in.
 struct Login<'a> {
     loaded: &'a Loaded,
@@ -124,23 +146,8 @@ impl Login<'_> {
         })
     }
 
-    /// The OAuth application, looked up with the API credentials of the person who is here; the secret stays here.
-    /// `None` if the daemon does it with its own, which then are of the account that it is configured for.
     async fn application(&self) -> Result<Option<Application>, SignInError> {
-        let chosen_here = matches!(self.loaded.places.get("alibaba.profile"), Some(Place::Flag(_)));
-        let Some(ours) = alibaba(self.loaded, &self.upstream.name) else { return Ok(None) };
-        let agree = ours.app_name() == self.door.application
-            && ours.site.to_string() == self.door.site
-            && ours.scope == self.door.scope;
-        if !agree || (self.door.api_credentials.is_some() && !chosen_here) {
-            return Ok(None);
-        }
-        // Without TLS roots there is nothing to ask with; the daemon may be better off.
-        let Ok(api) = ApiClient::new(&settings(self.loaded).net) else { return Ok(None) };
-        let redirect_uri = &self.door.redirect_uri;
-        let credentials = sign_in::credentials(ours, self.scene.environment, api, Clock::system());
-        let app = sign_in::application(ours, &credentials, redirect_uri).await?;
-        Ok(Some(app.into()))
+        application(self.loaded, self.scene.environment, &self.upstream.name, self.door).await
     }
 
     /// Shows the address, and brings what the person pastes, until the login has ended.

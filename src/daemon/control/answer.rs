@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::StreamExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -16,13 +16,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json as object};
 use tokio::sync::mpsc;
 
+use crate::alibaba::oauth_app::OauthApp;
 use crate::daemon::control::clients::{self, NotDone};
 use crate::daemon::control::login::{self, NotTaken};
-use crate::daemon::control::protocol::{
-    IncidentRequest, LoginEvent, LoginRequest, LogoutRequest, Outcome, Refused, Resumed,
-};
+use crate::daemon::control::protocol::{IncidentRequest, LoginRequest, LogoutRequest, Outcome, Refused, Resumed};
 use crate::daemon::control::rights::{Caller, Rights};
-use crate::daemon::control::{Context, incident, logout, servers, snapshot};
+use crate::daemon::control::{Context, guard, incident, logout, servers, snapshot, ui};
 use crate::daemon::metrics;
 use crate::daemon::report::Date;
 use crate::daemon::report::recent::Recent;
@@ -39,19 +38,28 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(in crate::daemon) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
+/// Of what may have been sent by somebody who is not the caller.
+const FOREIGN: &str = "the request may not be the caller's own";
+
 /// Why a request is not served.
-struct Refusal(StatusCode, String);
+pub(super) struct Refusal(StatusCode, String);
 
 impl Refusal {
-    fn new(status: StatusCode, why: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, why: impl Into<String>) -> Self {
         Self(status, why.into())
     }
 }
 
 /// Answers a request; every answer has a body.
 pub(super) async fn answer(context: Arc<Context>, caller: Caller, request: Request<Incoming>) -> Response<Body> {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    match route(context, caller, request).await {
+    let (head, body) = request.into_parts();
+    let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+    let admitted = guard::admit(&head).map_err(|why| Refusal::new(StatusCode::FORBIDDEN, format!("{FOREIGN}: {why}")));
+    let answered = match admitted {
+        Ok(()) => route(context, caller, Request::from_parts(head.clone(), body)).await,
+        Err(refusal) => Err(refusal),
+    };
+    match answered {
         Ok(answer) => {
             tracing::debug!(%caller, "control: {method} {path} {}", answer.status().as_u16());
             answer
@@ -60,7 +68,10 @@ pub(super) async fn answer(context: Arc<Context>, caller: Caller, request: Reque
             // Both are the caller's words.
             let asked = shown(&format!("{method} {path}"), &[]);
             tracing::warn!(%caller, "control: {asked} is refused with {}: {error}", status.as_u16());
-            let mut answer = json(status, &Refused { error });
+            let mut answer = match ui::is_page(&path) {
+                true => ui::refused(&head, status, &error),
+                false => json(status, &Refused { error }),
+            };
             if let (StatusCode::METHOD_NOT_ALLOWED, Some(allowed)) = (status, allowed(&path)) {
                 answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
             }
@@ -74,7 +85,7 @@ fn allowed(path: &str) -> Option<&'static str> {
     match path {
         "/status" | "/servers" | "/clients" | "/recent" | "/reach" | "/ready" | "/metrics" => Some("GET"),
         "/login" | "/logout" | "/clients/add" | "/clients/remove" | "/incident" | "/resume" => Some("POST"),
-        _ => pasted_for(path).map(|_| "POST"),
+        _ => pasted_for(path).map(|_| "POST").or_else(|| ui::allowed(path)),
     }
 }
 
@@ -87,7 +98,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     match allowed(&path) {
         None => {
-            let known = "there are /status, /servers, /clients, /recent, /reach, /ready, /metrics, /login, /logout, /incident \
+            let known = "there are /ui, /status, /servers, /clients, /recent, /reach, /ready, /metrics, /login, /logout, /incident \
                          and /resume";
             return Err(Refusal::new(StatusCode::NOT_FOUND, known));
         }
@@ -117,6 +128,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         tracing::info!(%caller, "control: POST {path}");
     }
     match path.as_str() {
+        path if ui::is_page(path) => ui::answer(context, caller, request).await,
         "/status" => Ok(json(StatusCode::OK, &snapshot::status(&context))),
         "/servers" => Ok(json(StatusCode::OK, &servers::servers(&context))),
         "/clients" => Ok(json(StatusCode::OK, &clients::list(&context))),
@@ -146,7 +158,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         },
         "/login" => begin_login(context, &caller, parsed(request).await?),
         path => {
-            let text = Secret::new(String::from_utf8_lossy(&body_of(request).await?));
+            let text = Secret::new(String::from_utf8_lossy(&body_of(request.into_body()).await?));
             let taken = context.waiting.paste(pasted_for(path).unwrap_or_default(), text).await;
             match taken {
                 Ok(()) => Ok(json(StatusCode::OK, &object!({"taken": true}))),
@@ -188,6 +200,23 @@ pub(in crate::daemon) fn ready(context: &Context) -> Response<Body> {
 
 /// Begins a login, whose events are the body of the answer. Who closes the connection ends the login.
 fn begin_login(context: Arc<Context>, caller: &Caller, request: LoginRequest) -> Result<Response<Body>, Refusal> {
+    let (sign_in, app, user) = prepared(&context, caller, request)?;
+    let (events, received) = mpsc::channel(4);
+    let lines = login::driven(login::course(context, sign_in, app, user, events), received).map(|event| {
+        let mut line = serde_json::to_vec(&event).unwrap_or_default();
+        line.push(b'\n');
+        Ok(Frame::data(Bytes::from(line)))
+    });
+    let body = StreamBody::new(lines).boxed_unsync();
+    Ok(with_type(Response::new(body), "application/x-ndjson"))
+}
+
+/// The sign-in that is asked for, the application if it is named, and the user whom it is for.
+pub(super) fn prepared(
+    context: &Context,
+    caller: &Caller,
+    request: LoginRequest,
+) -> Result<(SignIn, Option<OauthApp>, Option<u32>), Refusal> {
     let bad = |why: String| Refusal::new(StatusCode::BAD_REQUEST, why);
     let sign_in = chosen(&context.sign_ins, request.upstream.as_deref()).map_err(bad)?.clone();
     let app = request.application.map(|application| application.judged()).transpose().map_err(bad)?;
@@ -201,30 +230,7 @@ fn begin_login(context: Arc<Context>, caller: &Caller, request: LoginRequest) ->
         Some(0) => request.user.filter(|uid| *uid != 0),
         user => user.filter(|uid| *uid != context.registrar.register().own),
     };
-    let (events, received) = mpsc::channel(4);
-    let lines = driven(login::course(context, sign_in, app, user, events), received).map(|event| {
-        let mut line = serde_json::to_vec(&event).unwrap_or_default();
-        line.push(b'\n');
-        Ok(Frame::data(Bytes::from(line)))
-    });
-    let body = StreamBody::new(lines).boxed_unsync();
-    Ok(with_type(Response::new(body), "application/x-ndjson"))
-}
-
-/// What `course` sends, until it has ended. Polling the one drives the other.
-fn driven(
-    course: impl Future<Output = ()> + Send + 'static,
-    mut events: mpsc::Receiver<LoginEvent>,
-) -> impl Stream<Item = LoginEvent> + Send + 'static {
-    let mut course = Some(Box::pin(course));
-    stream::poll_fn(move |context| {
-        if let Some(running) = &mut course
-            && running.as_mut().poll(context).is_ready()
-        {
-            course = None;
-        }
-        events.poll_recv(context)
-    })
+    Ok((sign_in, app, user))
 }
 
 fn chosen<'a>(sign_ins: &'a [SignIn], upstream: Option<&str>) -> Result<&'a SignIn, String> {
@@ -242,7 +248,7 @@ fn chosen<'a>(sign_ins: &'a [SignIn], upstream: Option<&str>) -> Result<&'a Sign
 
 /// The request's JSON; nothing at all stands for an empty object.
 async fn parsed<T: DeserializeOwned + Default>(request: Request<Incoming>) -> Result<T, Refusal> {
-    let body = body_of(request).await?;
+    let body = body_of(request.into_body()).await?;
     if body.is_empty() {
         return Ok(T::default());
     }
@@ -256,8 +262,9 @@ async fn parsed<T: DeserializeOwned + Default>(request: Request<Incoming>) -> Re
         })
 }
 
-async fn body_of(request: Request<Incoming>) -> Result<Bytes, Refusal> {
-    let body = Limited::new(request.into_body(), LONGEST_BODY).collect();
+/// The whole body of a request.
+pub(super) async fn body_of(body: Incoming) -> Result<Bytes, Refusal> {
+    let body = Limited::new(body, LONGEST_BODY).collect();
     match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {

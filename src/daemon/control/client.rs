@@ -2,10 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode, header};
+use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -29,6 +32,8 @@ use crate::daemon::report::servers::Servers;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a sign-out may take: it waits for a renewal under way, and asks the server.
 const PATIENCE_OF_LOGOUT: Duration = Duration::from_secs(120);
+/// How long it may take until a login has begun: the OAuth application is looked up first.
+const PATIENCE_OF_LOGIN: Duration = Duration::from_secs(90);
 /// No answer is longer, nor a line of one, in bytes. The longest is a list of thousands of servers.
 const LONGEST: usize = 16 * 1024 * 1024;
 
@@ -77,6 +82,25 @@ pub struct Events {
     path: PathBuf,
     /// Drives the connection, which ends with this.
     _connection: JoinSet<()>,
+}
+
+/// The body of an answer that is passed on.
+pub struct Relayed {
+    body: Incoming,
+    /// Drives the connection, which ends with this.
+    _connection: JoinSet<()>,
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
 }
 
 impl Client {
@@ -246,6 +270,30 @@ impl Client {
         body: Bytes,
         patience: Duration,
     ) -> Result<(Response<Incoming>, JoinSet<()>), ClientError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|error| self.silent(&error))?;
+        self.exchange(request, patience).await
+    }
+
+    /// Passes a request of a browser on as it is. The body of the answer comes as it is sent, without an end in time.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn relay(&self, request: Request<Full<Bytes>>) -> Result<Response<Relayed>, ClientError> {
+        let (answer, connection) = self.exchange(request, PATIENCE_OF_LOGIN).await?;
+        Ok(answer.map(|body| Relayed { body, _connection: connection }))
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        patience: Duration,
+    ) -> Result<(Response<Incoming>, JoinSet<()>), ClientError> {
         let asked = async {
             let stream = UnixStream::connect(&self.path).await.map_err(|error| self.silent(&error))?;
             let (mut sender, connection) =
@@ -255,13 +303,6 @@ impl Client {
                 // How it ends is said by the answer.
                 let _ = connection.await;
             });
-            let request = Request::builder()
-                .method(method)
-                .uri(target)
-                .header(header::HOST, "localhost")
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(Full::new(body))
-                .map_err(|error| self.silent(&error))?;
             let answer = sender.send_request(request).await.map_err(|error| self.silent(&error))?;
             Ok((answer, driver))
         };

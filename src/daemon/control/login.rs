@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::{Stream, stream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::alibaba::oauth_app::OauthApp;
@@ -42,6 +43,12 @@ impl Waiting {
         (waiting.0, receiver)
     }
 
+    /// The login that waits, if one does.
+    pub(super) fn current(&self) -> Option<u64> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.1.as_ref().filter(|sender| !sender.is_closed()).map(|_| waiting.0)
+    }
+
     /// Hands a pasted text to the login `id`.
     pub(super) async fn paste(&self, id: u64, text: Secret) -> Result<(), NotTaken> {
         let sender = {
@@ -52,6 +59,22 @@ impl Waiting {
         sender.send(Pasted { text, verdict }).await.map_err(|_| NotTaken::NotWaiting)?;
         Ok(verdicts.await.map_err(|_| NotTaken::NotWaiting)??)
     }
+}
+
+/// What `course` sends, until it has ended. Polling the one drives the other.
+pub(super) fn driven(
+    course: impl Future<Output = ()> + Send + 'static,
+    mut events: mpsc::Receiver<LoginEvent>,
+) -> impl Stream<Item = LoginEvent> + Send + 'static {
+    let mut course = Some(Box::pin(course));
+    stream::poll_fn(move |context| {
+        if let Some(running) = &mut course
+            && running.as_mut().poll(context).is_ready()
+        {
+            course = None;
+        }
+        events.poll_recv(context)
+    })
 }
 
 /// Signs in and tells `events` how it goes. Dropping it ends the login.

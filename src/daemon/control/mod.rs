@@ -1,6 +1,7 @@
 //! The control socket: HTTP/1.1 over a Unix socket, for the commands of `mcp-proxy` and for whoever operates it.
 //!
-//! `GET /status`, `/servers`, `/clients`, `/reach`, `/ready` and `/metrics` are for everybody who can open the socket; `GET /recent`,
+//! `GET /status`, `/servers`, `/clients`, `/reach`, `/ready` and `/metrics` are for everybody who can open the socket, and
+//! so is the page at `/ui`; `GET /recent`,
 //! `POST /login`, `/login/ID/paste`, `/logout`, `/incident` and `/resume` for those whom `rights` lets; `POST /clients/add`
 //! and `/clients/remove` for root and the daemon's own user. [`protocol`] has the words that go over it, [`client`] is its
 //! other end.
@@ -9,6 +10,7 @@ mod answer;
 pub mod client;
 mod clients;
 mod door;
+mod guard;
 mod incident;
 mod login;
 mod logout;
@@ -17,6 +19,7 @@ mod reach;
 mod rights;
 mod servers;
 mod snapshot;
+pub mod ui;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -51,6 +54,7 @@ pub(super) use self::door::open;
 pub(super) use self::login::Waiting;
 pub(super) use self::reach::Probe;
 pub(super) use self::servers::Shelf;
+pub(super) use self::ui::Ui;
 
 /// How many connections are served at once; more wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 32;
@@ -82,6 +86,8 @@ pub(super) struct Context {
     pub(super) probe: Probe,
     /// The login that waits for what a person pastes.
     pub(super) waiting: Waiting,
+    /// What is kept for the page.
+    pub(super) ui: Ui,
     pub(super) audit: Option<Audit>,
     pub(super) incident: Incident,
     pub(super) stop: CancellationToken,
