@@ -58,10 +58,11 @@ pub(super) async fn run(start: Start, environment: Environment) -> Exit {
             return Exit::from(&error);
         }
     };
-    daemon.open_control(control, settings).await;
-    say(&startup::head(settings, daemon.listening()));
     let orders = Orders::default();
     daemon.reload_from(Source { inputs, loaded: loaded.clone(), log, asked: orders.reload.clone() });
+    // After what it looks at.
+    daemon.open_control(control, settings).await;
+    say(&startup::head(settings, daemon.listening()));
     let Orders { stop, now, .. } = orders.clone();
     let greeting = greet(settings, &daemon, &environment, &stop);
     let running = daemon.run(stop.clone());

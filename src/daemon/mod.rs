@@ -9,6 +9,7 @@ pub mod control;
 pub mod custody;
 mod headline;
 pub mod import;
+mod in_force;
 pub mod incident;
 pub mod inherited;
 pub mod ledger;
@@ -18,7 +19,8 @@ mod mint;
 pub mod neighbour;
 mod notify;
 pub mod obstacle;
-mod port_holder;
+pub mod port_holder;
+pub mod probe;
 mod registrar;
 
 pub mod reload;
@@ -49,6 +51,7 @@ use crate::config::settings::{Listen, Settings};
 use crate::daemon::control::{Control, Shelf, Waiting};
 use crate::daemon::custody::{GivenKeyError, Kept};
 use crate::daemon::headline::Headline;
+use crate::daemon::in_force::InForce;
 use crate::daemon::incident::Incident;
 use crate::daemon::inherited::{Inherited, Socket};
 use crate::daemon::ledger::Ledger;
@@ -131,6 +134,7 @@ pub struct Daemon {
     reload: Option<Reload>,
     finder: Finder,
     registrar: Registrar,
+    redirect_uri: String,
 }
 
 impl Daemon {
@@ -235,6 +239,7 @@ impl Daemon {
             reload: None,
             finder,
             registrar,
+            redirect_uri,
         })
     }
 
@@ -263,6 +268,11 @@ impl Daemon {
             registrar: self.registrar.clone(),
             audit: self.audit.clone(),
             incident: self.incident.clone(),
+            redirect_uri: Some(self.redirect_uri.clone()),
+            net: settings.net.clone(),
+            max_connections: settings.proxy.max_connections,
+            in_force: self.reload.as_ref().map(|reload| reload.in_force.clone()),
+            looking: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
         };
         self.control = (!listeners.is_empty()).then(|| Control::new(listeners, context));
@@ -273,7 +283,8 @@ impl Daemon {
         let Some(server) = self.server.as_ref().map(Server::reloader) else { return };
         let (mounted, api, headline) = (self.mounted.clone(), self.api.clone(), self.headline.clone());
         let audit = self.audit.clone();
-        let (in_force, listings) = (source.loaded.clone(), self.catalogues.iter().map(Catalogue::asked).collect());
+        let in_force = InForce::new(source.inputs.clone(), source.loaded.clone());
+        let (in_force, listings) = (in_force, self.catalogues.iter().map(Catalogue::asked).collect());
         let finder = self.finder.clone();
         self.reload = Some(Reload { source, in_force, server, mounted, listings, api, audit, headline, finder });
     }

@@ -7,6 +7,7 @@ mod connector;
 pub mod diag;
 mod egress;
 pub mod listener;
+pub mod namespace;
 pub mod owner;
 mod patient;
 pub mod place;
@@ -14,5 +15,6 @@ pub mod pool;
 pub mod settings;
 pub mod stream_client;
 pub mod tls;
+pub mod way_out;
 
 pub use settings::Settings;

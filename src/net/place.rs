@@ -37,6 +37,47 @@ pub fn is_on_own_bridge(bound: IpAddr, peer: IpAddr) -> bool {
     is_on_one(bound) && is_on_one(peer)
 }
 
+/// A bridge of this host that leads to no cable: where containers are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bridge {
+    /// The name of its interface: `docker0`.
+    pub name: String,
+    /// The address of this host on it.
+    pub address: Ipv4Addr,
+}
+
+/// The addresses of this host (proc_net(5)); the routes to them are of the kind `LOCAL`.
+const ADDRESSES: &str = "/proc/self/net/fib_trie";
+
+/// The bridges of this host on which containers can be.
+pub fn own_bridges() -> Vec<Bridge> {
+    let (routes, addresses) = (fs::read_to_string(ROUTES), fs::read_to_string(ADDRESSES));
+    let (Ok(routes), Ok(addresses)) = (routes, addresses) else { return Vec::new() };
+    let mut own = local_addresses(&addresses);
+    own.retain(|address| !address.is_loopback());
+    let on_bridge = |address: Ipv4Addr| {
+        let name = neighbours(&routes, address)?;
+        leads_to_no_cable(Path::new(INTERFACES), name).then(|| Bridge { name: name.to_owned(), address })
+    };
+    own.into_iter().filter_map(on_bridge).collect()
+}
+
+/// The addresses that are followed by a line for a host of the kind `LOCAL`, each once.
+fn local_addresses(trie: &str) -> Vec<Ipv4Addr> {
+    let mut found = Vec::new();
+    let mut last = None;
+    for line in trie.lines() {
+        if let Some(address) = line.trim_start().strip_prefix("|-- ") {
+            last = address.trim().parse::<Ipv4Addr>().ok();
+        } else if let Some(address) = last.filter(|_| line.trim() == "/32 host LOCAL")
+            && !found.contains(&address)
+        {
+            found.push(address);
+        }
+    }
+    found
+}
+
 /// The interface on which an address is a direct neighbour; `None` if the way to it leads over a gateway, or there is none.
 fn neighbours(routes: &str, ip: Ipv4Addr) -> Option<&str> {
     let fitting = routes.lines().skip(1).filter_map(|line| {
@@ -94,6 +135,16 @@ mod tests {
         one\t0000150A\t00000000\t0001\t0\t0\t9\t0000FFFF\t0\t0\t0\n\
         two\t0000150A\t00000000\t0001\t0\t0\t5\t0000FFFF\t0\t0\t0\n\
         broken\n";
+
+    #[test]
+    fn own_addresses_stand_before_a_local_route() {
+        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 127.0.0.0\n        /8 host LOCAL\n     +-- 172.17.0.0/16 2 0 2\n        \
+                    |-- 172.17.0.0\n           /16 link UNICAST\n        |-- 172.17.0.1\n           /32 host LOCAL\n        \
+                    |-- 172.17.255.255\n           /32 link BROADCAST\nLocal:\n        |-- 172.17.0.1\n           \
+                    /32 host LOCAL\n";
+        assert_eq!(local_addresses(trie), [Ipv4Addr::new(172, 17, 0, 1)]);
+        assert!(local_addresses("|-- x\n /32 host LOCAL\n").is_empty());
+    }
 
     #[test]
     fn only_direct_neighbours_are_on_an_interface() {

@@ -51,12 +51,13 @@ fn next_place(text: &str) -> Option<(&str, &str, &str)> {
 /// Defines phrases: `NAME: "English", "Chinese";`. `ALL` has every one with its name, for the tests.
 macro_rules! phrases {
     ($($(#[$meta:meta])* $name:ident: $en:literal, $zh:literal;)+) => {
-        $($(#[$meta])* pub const $name: $crate::phrase::Phrase = $crate::phrase::Phrase { en: $en, zh: $zh };)+
+        $($(#[$meta])* #[doc = "A phrase of the catalogue."] pub const $name: $crate::phrase::Phrase = $crate::phrase::Phrase { en: $en, zh: $zh };)+
         #[cfg(test)]
         pub(super) const ALL: &[(&str, $crate::phrase::Phrase)] = &[$((stringify!($name), $name)),+];
     };
 }
 
+pub mod doctor;
 pub mod time;
 
 #[cfg(test)]
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     /// Every file of the catalogue.
-    const FILES: &[&[(&str, Phrase)]] = &[time::ALL];
+    const FILES: &[&[(&str, Phrase)]] = &[doctor::ALL, time::ALL];
 
     fn places(text: &str) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();

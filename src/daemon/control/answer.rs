@@ -22,7 +22,7 @@ use crate::daemon::control::protocol::{
     IncidentRequest, LoginEvent, LoginRequest, LogoutRequest, Outcome, Refused, Resumed,
 };
 use crate::daemon::control::rights::{Caller, Rights};
-use crate::daemon::control::{Context, incident, logout, metrics, servers, snapshot};
+use crate::daemon::control::{Context, incident, logout, metrics, probe, servers, snapshot};
 use crate::daemon::sign_in::SignIn;
 use crate::model::secret::Secret;
 use crate::observe::audit::event::{Event, Verdict};
@@ -68,7 +68,7 @@ pub(super) async fn answer(context: Arc<Context>, caller: Caller, request: Reque
 /// The one method of a path; `None` if there is no such path.
 fn allowed(path: &str) -> Option<&'static str> {
     match path {
-        "/status" | "/servers" | "/clients" | "/ready" | "/metrics" => Some("GET"),
+        "/status" | "/servers" | "/clients" | "/probe" | "/ready" | "/metrics" => Some("GET"),
         "/login" | "/logout" | "/clients/add" | "/clients/remove" | "/incident" | "/resume" => Some("POST"),
         _ => pasted_for(path).map(|_| "POST"),
     }
@@ -83,8 +83,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     match allowed(&path) {
         None => {
-            let known =
-                "there are /status, /servers, /clients, /ready, /metrics, /login, /logout, /incident and /resume";
+            let known = "there are /status, /servers, /clients, /probe, /ready, /metrics, /login, /logout, /incident and /resume";
             return Err(Refusal::new(StatusCode::NOT_FOUND, known));
         }
         Some(allowed) if method.as_str() != allowed => {
@@ -111,6 +110,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         "/status" => Ok(json(StatusCode::OK, &snapshot::status(&context))),
         "/servers" => Ok(json(StatusCode::OK, &servers::servers(&context))),
         "/clients" => Ok(json(StatusCode::OK, &clients::list(&context))),
+        "/probe" => Ok(json(StatusCode::OK, &probe::look(&context).await)),
         "/clients/add" => done(clients::add(&context, parsed(request).await?).await),
         "/clients/remove" => done(clients::remove(&context, parsed(request).await?).await),
         "/ready" => Ok(ready(&context)),

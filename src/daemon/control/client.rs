@@ -19,6 +19,7 @@ use crate::daemon::control::protocol::{
     AddedKey, Declared, IncidentRequest, KeyRequest, LoggedOut, LoginEvent, LoginRequest, LogoutRequest, Refused,
     RemovedKeys, Resumed,
 };
+use crate::daemon::probe::Probe;
 use crate::daemon::report::Status;
 use crate::daemon::report::clients::Clients;
 use crate::daemon::report::servers::Servers;
@@ -160,6 +161,15 @@ impl Client {
     /// When there is no answer.
     pub async fn clients(&self) -> Result<Clients, ClientError> {
         let (status, body) = self.whole(Method::GET, "/clients", Bytes::new(), PATIENCE).await?;
+        self.read(status, &body)
+    }
+
+    /// What the daemon sees of its surroundings. It looks when it is asked, which takes seconds where nobody answers.
+    ///
+    /// # Errors
+    /// When there is no answer, or the daemon is an older one.
+    pub async fn probe(&self) -> Result<Probe, ClientError> {
+        let (status, body) = self.whole(Method::GET, "/probe", Bytes::new(), PATIENCE).await?;
         self.read(status, &body)
     }
 

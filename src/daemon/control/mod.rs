@@ -1,6 +1,6 @@
 //! The control socket: HTTP/1.1 over a Unix socket, for the commands of `mcp-proxy` and for whoever operates it.
 //!
-//! `GET /status`, `/servers`, `/clients`, `/ready` and `/metrics` are for everybody who can open the socket; `POST /login`,
+//! `GET /status`, `/servers`, `/clients`, `/probe`, `/ready` and `/metrics` are for everybody who can open the socket; `POST /login`,
 //! `/login/ID/paste`, `/logout`, `/incident` and `/resume` for those whom `rights` lets; `POST /clients/add` and
 //! `/clients/remove` for root and the daemon's own user. [`protocol`] has the words that go over it, [`client`] is its
 //! other end.
@@ -13,6 +13,7 @@ mod incident;
 mod login;
 mod logout;
 mod metrics;
+mod probe;
 pub mod protocol;
 mod rights;
 mod servers;
@@ -29,7 +30,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,7 @@ use crate::alibaba::credentials::Credentials;
 use crate::config::settings::Upstream;
 use crate::daemon::control::rights::Caller;
 use crate::daemon::custody::Kept;
+use crate::daemon::in_force::InForce;
 use crate::daemon::incident::Incident;
 use crate::daemon::registrar::Registrar;
 use crate::daemon::sign_in::SignIn;
@@ -46,6 +48,7 @@ use crate::model::upstream::UpstreamName;
 use crate::net::api_client::ApiClient;
 use crate::net::listener::{Address, Listener, Stream};
 use crate::net::owner::Finder;
+use crate::net::settings::Settings as NetSettings;
 use crate::observe::audit::Audit;
 use crate::observe::health::Health;
 use crate::observe::traffic::Traffic;
@@ -95,6 +98,14 @@ pub(super) struct Context {
     pub(super) finder: Finder,
     /// People and keys.
     pub(super) registrar: Registrar,
+    /// Where browsers come back to.
+    pub(super) redirect_uri: Option<String>,
+    pub(super) net: NetSettings,
+    pub(super) max_connections: usize,
+    /// How far the configuration has gone ahead, if it can be read anew.
+    pub(super) in_force: Option<InForce>,
+    /// Held while somebody has the daemon look at its surroundings.
+    pub(super) looking: Mutex<()>,
 }
 
 /// The server of the control socket.
