@@ -16,7 +16,7 @@ phrases! {
 pub fn length(language: Language, duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    let part = |phrase: super::Phrase, n: u128| phrase.fill(language, &[("n", &n)]);
+    let part = |phrase: crate::phrase::Phrase, n: u128| phrase.fill(language, &[("n", &n)]);
     let parts = match (days, hours, minutes) {
         (0, 0, 0) if seconds == 0 && !duration.is_zero() => [(MILLISECONDS, duration.as_millis()), (SECONDS, 0)],
         (0, 0, 0) => return part(SECONDS, seconds.into()),

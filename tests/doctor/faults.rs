@@ -185,7 +185,8 @@ faults! {
             return;
         }
         let script = format!(
-            "import socket, time\ns = socket.socket()\ns.bind(('127.0.0.1', {}))\ns.listen()\nprint('up', flush=True)\n\
+            "import socket, time\ns = socket.socket()\n\
+             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\ns.bind(('127.0.0.1', {}))\ns.listen()\nprint('up', flush=True)\n\
              time.sleep(1000)",
             patient.port
         );

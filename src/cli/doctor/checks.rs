@@ -149,7 +149,7 @@ checks! {
     DISK: "disk", Machine, IoError,
         "Room in the directory of saved logins, and whether it can be written to. Less than 16 MiB is a note.";
     OPEN_FILES: "open-files", Machine, OsError,
-        "The limit of open files beside `limits.max_connections`: each connection can need two.";
+        "The limit of open files beside `limits.max_connections`. Less than two for each connection is a note, less than one a fault.";
 }
 
 #[cfg(test)]

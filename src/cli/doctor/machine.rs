@@ -4,6 +4,7 @@ use crate::cli::doctor::checks::{DISK, OPEN_FILES};
 use crate::cli::doctor::configuration::quoted;
 use crate::cli::doctor::finding::{Finding, Remedy, Said};
 use crate::cli::doctor::scene::{Looked, Scene};
+use crate::cli::running::Running;
 use crate::daemon::probe::{Disk, Probe};
 use crate::phrase::doctor;
 
@@ -16,6 +17,11 @@ const SHORT: u64 = 16 * 1024 * KIB;
 const OTHER_FILES: u64 = 64;
 
 pub(super) async fn look(scene: &Scene) -> Vec<Finding> {
+    // What holds for this user says nothing of the daemon's.
+    if matches!(scene.running().await, Running::Denied(_)) {
+        let why = Said::of(doctor::NEEDS_ACCESS);
+        return vec![Finding::not_looked(&DISK, why.clone()), Finding::not_looked(&OPEN_FILES, why)];
+    }
     let probe = match scene.probe().await {
         Looked::Seen { probe, .. } => probe,
         Looked::Older => {

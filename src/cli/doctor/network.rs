@@ -226,7 +226,9 @@ async fn certificates(scene: &Scene, probe: &Probe, services: &[(&str, &Service)
         let Answer::Nothing { failure: Failure::Certificate, reason } = &service.answer else { continue };
         let said = Said::of(doctor::CERTIFICATE_WRONG).with("origin", &service.origin).with("reason", reason);
         let finding = Finding::fault(&CERTIFICATE, said).about(upstream);
-        found.push(if reason.contains("UnknownIssuer") || reason.contains("Unknown issuer") {
+        // A bad signature: an authority of that name is trusted, and it is another one.
+        let stranger = ["UnknownIssuer", "BadSignature"].iter().any(|name| reason.contains(name));
+        found.push(if stranger {
             let text = "[network]\nextra_ca_file = \"/etc/mcp-proxy/ca.pem\"\n";
             let authority = service.origin.trim_start_matches("https://");
             let look = format!(
@@ -237,7 +239,7 @@ async fn certificates(scene: &Scene, probe: &Probe, services: &[(&str, &Service)
             finding
                 .mend(Remedy::write(scene.conf_d("certificate"), text, scene.reload().await))
                 .mend(Remedy::Command(look))
-        } else if reason.contains("xpired") || reason.contains("NotValidYet") || reason.contains("not valid yet") {
+        } else if ["xpired", "NotValidYet", "not valid yet"].iter().any(|name| reason.contains(name)) {
             finding.mend(Remedy::Command(scene.as_root("timedatectl set-ntp true")))
         } else {
             let look = format!("curl -sv --max-time 10 -o /dev/null {}", service.origin);

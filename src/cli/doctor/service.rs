@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 
 use crate::cli::doctor::checks::{JOURNAL, UNIT, UNIT_CHANGES, UNIT_SOCKETS};
 use crate::cli::doctor::finding::{Finding, Remedy, Said};
@@ -9,6 +10,8 @@ use crate::cli::doctor::scene::Scene;
 use crate::cli::doctor::units::{CONTROL, DIAG, SERVICE, SOCKET, Unit, Units};
 use crate::phrase::{Phrase, doctor};
 
+/// Is there where systemd is the service manager of the machine (sd_booted(3)).
+const BOOTED: &str = "/run/systemd/system";
 const JOURNAL_SOCKET: &str = "/run/systemd/journal/socket";
 
 pub(super) async fn look(scene: &Scene) -> Vec<Finding> {
@@ -164,12 +167,12 @@ fn journal(is_service: bool) -> Finding {
     let reach = || -> io::Result<()> { UnixDatagram::unbound()?.connect(JOURNAL_SOCKET) };
     match (reach(), is_service) {
         (Ok(()), _) => Finding::ok(&JOURNAL, Said::of(doctor::JOURNAL_REACHED).with("path", JOURNAL_SOCKET)),
-        (Err(reason), true) => {
+        (Err(reason), true) if Path::new(BOOTED).exists() => {
             let said = Said::of(doctor::JOURNAL_NOT_REACHED).with("path", JOURNAL_SOCKET).with("reason", reason);
             let start = "systemctl restart systemd-journald.socket systemd-journald.service";
             Finding::fault(&JOURNAL, said).mend(Remedy::command(start))
         }
-        (Err(_), false) => Finding::ok(&JOURNAL, Said::of(doctor::JOURNAL_NOT_USED)),
+        (Err(_), _) => Finding::ok(&JOURNAL, Said::of(doctor::JOURNAL_NOT_USED)),
     }
 }
 
