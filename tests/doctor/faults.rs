@@ -168,6 +168,12 @@ faults! {
         patient.is_cured_of("fault").await;
     }
 
+    a_daemon_that_answers_nothing: "daemon", |mut patient| {
+        patient.start();
+        patient.daemon.as_ref().unwrap().signal("STOP");
+        patient.is_cured_of("fault").await;
+    }
+
     an_incident_that_nobody_has_ended: "conditions", |mut patient| {
         patient.start();
         assert_eq!(finish(patient.command(&["incident"])).code, 0);

@@ -4,10 +4,14 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
 use crate::cli::doctor::checks::{CONDITIONS, CONTROL_SOCKET, DAEMON, VERSION};
 use crate::cli::doctor::finding::{Finding, Remedy, Said};
-use crate::cli::doctor::scene::{Looked, Scene};
+use crate::cli::doctor::scene::{Looked, Scene, restart_by_hand};
 use crate::cli::running::Running;
+use crate::daemon::control::client::ClientError;
 use crate::daemon::neighbour::{self, Neighbour};
 use crate::daemon::report::{Condition, Status};
 use crate::model::time::in_words;
@@ -34,12 +38,24 @@ async fn running(scene: &Scene) -> Finding {
         Running::Denied(_) => Finding::not_looked(&DAEMON, Said::of(doctor::NEEDS_ACCESS)),
         Running::Silent(error) => {
             let finding = Finding::fault(&DAEMON, Said::of(doctor::DAEMON_SILENT).with("error", error));
-            match scene.is_service().await {
-                true => finding.mend(Remedy::Command(scene.systemctl("restart mcp-proxy.service").await)),
-                false => finding.mend(Remedy::command("journalctl -u mcp-proxy -n 20")),
+            let pid = match error {
+                ClientError::Silent { path, .. } => listener(path).await,
+                ClientError::Refused { .. } => None,
+            };
+            match (scene.is_service().await, pid) {
+                (true, _) => finding.mend(Remedy::Command(scene.systemctl("restart mcp-proxy.service").await)),
+                // One that says nothing hears nothing either.
+                (false, Some(pid)) => finding.mend(Remedy::Command(restart_by_hand(pid, "KILL"))),
+                (false, None) => finding.mend(Remedy::command("journalctl -u mcp-proxy -n 20")),
             }
         }
     }
+}
+
+/// The process that listens on a Unix socket, as the kernel says (unix(7), `SO_PEERCRED`).
+async fn listener(path: &Path) -> Option<u32> {
+    let stream = timeout(Duration::from_secs(1), UnixStream::connect(path)).await.ok()?.ok()?;
+    stream.peer_cred().ok()?.pid()?.try_into().ok()
 }
 
 async fn control(scene: &Scene) -> Finding {

@@ -15,6 +15,8 @@ use crate::config::settings::{Auth, Settings};
 use crate::daemon::custody::{self, GivenKeyError};
 use crate::phrase::doctor;
 
+/// Where systemd keeps the credentials of running services.
+const PASSED: &str = "/run/credentials";
 /// Any permission for others or the group.
 const ANY: u32 = 0o077;
 /// In such a directory everybody replaces what is their own (inode(7)).
@@ -274,7 +276,8 @@ impl Judge<'_> {
         }
         files.sort();
         files.dedup();
-        files.retain(|path| path.is_file());
+        // What systemd passes has permissions of its own: an access list, which shows as a mode that seems too wide.
+        files.retain(|path| path.is_file() && !path.starts_with(PASSED));
         let mut found: Vec<Finding> = files.iter().filter_map(|path| self.unread(&PRIVATE_FILES, path)).collect();
         if found.is_empty() && !files.is_empty() {
             let said = Said::of(doctor::FILES_READABLE_BY_OWNER).with("files", joined(&files));

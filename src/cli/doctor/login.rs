@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::cli::doctor::checks::{Check, LOGIN, TOKEN, UPSTREAM_CALL};
 use crate::cli::doctor::finding::{Finding, Remedy, Said};
 use crate::cli::doctor::scene::{Looked, Scene};
@@ -12,6 +14,7 @@ use crate::daemon::custody;
 use crate::daemon::probe::Called;
 use crate::daemon::probe::call;
 use crate::daemon::report::login::{Login, State};
+use crate::daemon::report::servers::{Catalogued, Verdict};
 use crate::daemon::report::{Date, Source, Status, Upstream};
 use crate::model::time::{Wall, in_words};
 use crate::net::api_client::ApiClient;
@@ -30,8 +33,8 @@ pub(super) async fn look(scene: &Scene) -> Vec<Finding> {
     let now = scene.clock.now().wall;
     match scene.running().await {
         Running::Daemon(client, status) => with_daemon(scene, client, status, now).await,
-        Running::Nobody => alone(scene, now).await,
-        Running::Denied(_) | Running::Silent(_) => {
+        Running::Nobody | Running::Silent(_) => alone(scene, now).await,
+        Running::Denied(_) => {
             let why = || Said::of(doctor::NEEDS_ACCESS);
             CHECKS.iter().map(|check| Finding::not_looked(check, why())).collect()
         }
@@ -117,24 +120,35 @@ async fn through_the_port(scene: &Scene, client: &Client, status: &Status) -> Ve
         Err(error) => return unseen(Said::of(doctor::NO_AUTHORITIES).with("error", error)),
     };
     let servers = client.servers().await.map(|servers| servers.upstreams).unwrap_or_default();
-    let mut found = Vec::new();
-    for upstream in &status.upstreams {
-        let known = servers.iter().find(|known| known.name == upstream.name);
-        let allowed = known.into_iter().flat_map(|known| &known.servers);
-        let allowed = allowed.filter(|server| server.verdict == crate::daemon::report::servers::Verdict::Allowed);
-        let path = allowed.filter_map(|server| server.mcp.as_ref()).map(|endpoint| endpoint.path.clone()).next();
-        // An upstream whose servers nobody lists is an MCP server itself.
-        let unlisted = matches!(upstream.source, Source::File | Source::Command).then(|| upstream.mount.clone());
-        let finding = match path.or(unlisted) {
-            Some(path) => {
-                let called = call::initialize(&api, &format!("http://{address}{path}"), None, &scene.clock).await;
-                judge(scene, upstream.source == Source::Login, &called).await
+    let mut calls = JoinSet::new();
+    for (at, upstream) in status.upstreams.iter().enumerate() {
+        let path = path_of(upstream, &servers);
+        let (api, clock) = (api.clone(), scene.clock.clone());
+        calls.spawn(async move {
+            match path {
+                Some(path) => (at, call::initialize(&api, &format!("http://{address}{path}"), None, &clock).await),
+                None => (at, Called::NoPath),
             }
-            None => Finding::not_looked(&UPSTREAM_CALL, Said::of(doctor::CALL_NO_PATH)),
-        };
-        found.push(finding.about(&upstream.name));
+        });
+    }
+    let mut called: Vec<(usize, Called)> = Vec::new();
+    while let Some(done) = calls.join_next().await {
+        called.extend(done.ok());
+    }
+    called.sort_by_key(|(at, _)| *at);
+    let mut found = Vec::new();
+    for (upstream, (_, called)) in status.upstreams.iter().zip(&called) {
+        found.push(judge(scene, upstream.source == Source::Login, called).await.about(&upstream.name));
     }
     found
+}
+
+/// The path of a server that may be called. An upstream whose servers nobody lists is an MCP server itself.
+fn path_of(upstream: &Upstream, servers: &[Catalogued]) -> Option<String> {
+    let known = servers.iter().filter(|known| known.name == upstream.name).flat_map(|known| &known.servers);
+    let mut allowed = known.filter(|server| server.verdict == Verdict::Allowed);
+    let listed = allowed.find_map(|server| server.mcp.as_ref()).map(|endpoint| endpoint.path.clone());
+    listed.or_else(|| matches!(upstream.source, Source::File | Source::Command).then(|| upstream.mount.clone()))
 }
 
 async fn judge(scene: &Scene, signs_in: bool, called: &Called) -> Finding {

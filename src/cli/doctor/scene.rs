@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use crate::cli::doctor::configuration::quoted;
 use crate::cli::doctor::finding::{Remedy, Said};
@@ -18,8 +20,11 @@ use crate::daemon::control::client::ClientError;
 use crate::daemon::probe::{self, Looking, Probe, Whose};
 use crate::daemon::report::Status;
 use crate::daemon::{Environment, custody};
-use crate::model::time::Clock;
+use crate::model::time::{Clock, in_words};
 use crate::phrase::doctor;
+
+/// How long a daemon that is well takes to say how it stands, at the most.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// What is there.
 pub(super) struct Scene {
@@ -80,9 +85,16 @@ impl Scene {
 
     pub(super) async fn running(&self) -> &Running {
         let find = || async {
-            match &self.loaded {
-                Some(loaded) => running::find(loaded).await,
-                None => Running::Nobody,
+            let Some(loaded) = &self.loaded else { return Running::Nobody };
+            match timeout(ANSWER, running::find(loaded)).await {
+                Ok(running) => running,
+                Err(_) => {
+                    let path = self.sought().into_iter().find(|path| path.exists()).unwrap_or_default();
+                    Running::Silent(ClientError::Silent {
+                        path,
+                        reason: format!("nothing within {}", in_words(ANSWER)),
+                    })
+                }
             }
         };
         self.running.get_or_init(find).await
@@ -163,15 +175,7 @@ impl Scene {
         if self.is_service().await {
             return Some(self.systemctl("restart mcp-proxy.service").await);
         }
-        let pid = self.status().await?.pid;
-        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let words: Vec<&str> = line.split_terminator('\0').collect();
-        let again = shlex::try_join(words).ok().filter(|line| !line.is_empty());
-        Some(match again {
-            // As soon as the port is free.
-            Some(line) => format!("kill {pid}; while kill -0 {pid}; do sleep 0.1; done; {line}"),
-            None => format!("kill {pid}"),
-        })
+        Some(restart_by_hand(self.status().await?.pid, "TERM"))
     }
 
     /// A command for the manager that has the units.
@@ -207,6 +211,17 @@ impl Scene {
             command.push_str(&format!(" --config {}", quoted(config)));
         }
         if system { self.as_root(&command) } else { command }
+    }
+}
+
+/// Ends a process by a signal, and starts it again as it was started, as soon as its port is free.
+pub(super) fn restart_by_hand(pid: u32, signal: &str) -> String {
+    let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let again = shlex::try_join(line.split_terminator('\0')).ok().filter(|line| !line.is_empty());
+    let kill = format!("kill -{signal} {pid}");
+    match again {
+        Some(line) => format!("{kill}; while kill -0 {pid}; do sleep 0.1; done; {line}"),
+        None => kill,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::daemon::Environment;
 use crate::process;
 
 /// How long systemd may take to answer.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) const SERVICE: &str = "mcp-proxy.service";
 pub(super) const SOCKET: &str = "mcp-proxy.socket";

@@ -12,9 +12,10 @@ use crate::auth::settings::TokenSource;
 use crate::auth::source::AtWill;
 use crate::config::settings::{Auth, Upstream};
 use crate::daemon::custody::Kept;
+use crate::daemon::probe::LIMIT;
 use crate::model::secret::Secret;
-use crate::model::time::Clock;
-use crate::net::api_client::{ApiClient, ApiError};
+use crate::model::time::{Clock, in_words};
+use crate::net::api_client::ApiClient;
 use crate::observe::text::shown;
 use crate::token::Bearer;
 
@@ -55,6 +56,13 @@ pub enum Called {
     NoPath,
     /// Only a running daemon has the token: it runs a command for it, or asks the cloud.
     DaemonOnly,
+}
+
+impl Called {
+    /// The time was over before there was an answer.
+    pub(super) fn late() -> Self {
+        Self::Failed(format!("no answer within {}", in_words(LIMIT)))
+    }
 }
 
 /// Calls with the token at hand. `path` finds out where to, if it comes to that.
@@ -110,12 +118,8 @@ pub async fn initialize(api: &ApiClient, url: &str, token: Option<&Secret>, cloc
             let says = says.map(|says| shown(&says, &secrets));
             Called::Answered { path, status: answer.status().as_u16(), millis, code, says }
         }
-        Err(error) => Called::Failed(failed(&error)),
+        Err(error) => Called::Failed(error.to_string()),
     }
-}
-
-fn failed(error: &ApiError) -> String {
-    error.to_string()
 }
 
 fn request(method: Method, url: &str, authorization: Option<&HeaderValue>, body: &'static str) -> Request<Bytes> {

@@ -35,7 +35,7 @@ const CONNECT: Duration = Duration::from_secs(4);
 /// How long one question to the network may take.
 const ANSWER: Duration = Duration::from_secs(5);
 /// How long everything about one upstream may take.
-pub(super) const LIMIT: Duration = Duration::from_secs(7);
+const LIMIT: Duration = Duration::from_secs(7);
 
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,7 +239,8 @@ impl One {
             let (servers, _) = tokio::time::timeout(ANSWER, known).await.ok()?;
             servers.iter().find_map(|server| server.mcp_path.clone())
         };
-        Some(call::with_what_is_at_hand(&self.upstream, self.kept.as_ref(), api, &self.clock, path).await)
+        let calling = call::with_what_is_at_hand(&self.upstream, self.kept.as_ref(), api, &self.clock, path);
+        Some(tokio::time::timeout(LIMIT, calling).await.unwrap_or_else(|_| Called::late()))
     }
 }
 
