@@ -19,7 +19,7 @@ pub(super) async fn look(scene: &Scene) -> Vec<Finding> {
         Err(reason) => vec![Finding::not_looked(&UNIT, Said::of(doctor::NO_SYSTEMD).with("reason", reason))],
         Ok(units) => {
             let pid = scene.status().await.map(|status| status.pid);
-            let judge = Judge { units, pid, systemctl: scene.systemctl("").await };
+            let judge = Judge { units, pid, systemctl: scene.systemctl("").await, written: written(units) };
             judge.all()
         }
     };
@@ -33,6 +33,23 @@ struct Judge<'a> {
     /// The daemon that answers.
     pid: Option<u32>,
     systemctl: String,
+    /// Drop-ins on disk, by unit.
+    written: Vec<(String, String)>,
+}
+
+/// The drop-ins of the administrator that are on disk. systemd itself does not say that it has not read one in a directory
+/// that is new.
+fn written(units: &Units) -> Vec<(String, String)> {
+    let of = |id: &str| {
+        let entries = std::fs::read_dir(format!("/etc/systemd/system/{id}.d"));
+        let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+        let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "conf"));
+        files.map(|path| (id.to_owned(), path.display().to_string())).collect::<Vec<_>>()
+    };
+    match units.of_user {
+        true => Vec::new(),
+        false => units.loaded().flat_map(|(id, _)| of(id)).collect(),
+    }
 }
 
 impl Judge<'_> {
@@ -98,7 +115,9 @@ impl Judge<'_> {
     fn changes(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         for (id, unit) in self.units.loaded() {
-            if unit.get("NeedDaemonReload") == "yes" {
+            let is_read = |path: &str| unit.get("DropInPaths").split(' ').any(|known| known == path);
+            let unread = self.written.iter().any(|(of, path)| of == id && !is_read(path));
+            if unread || unit.get("NeedDaemonReload") == "yes" {
                 let said = Said::of(doctor::UNIT_OUTDATED).with("unit", id);
                 found.push(Finding::fault(&UNIT_CHANGES, said).about(id).mend(self.command("daemon-reload")));
             }
@@ -187,7 +206,7 @@ mod tests {
     }
 
     fn judged(units: &Units, pid: Option<u32>) -> Vec<Finding> {
-        Judge { units, pid, systemctl: "systemctl ".to_owned() }.all()
+        Judge { units, pid, systemctl: "systemctl ".to_owned(), written: Vec::new() }.all()
     }
 
     #[test]
@@ -248,6 +267,13 @@ mod tests {
         assert_eq!(of("DropInPaths=/etc/systemd/system/x.d/a.conf").verdict, Verdict::Ok);
         assert_eq!(of("FragmentPath=/etc/systemd/system/mcp-proxy.service").verdict, Verdict::Note);
         assert_eq!(of("NeedDaemonReload=yes").remedies, [Remedy::command("systemctl daemon-reload")]);
+        let (known, new) = ("/etc/a.d/1.conf", "/etc/a.d/2.conf");
+        let units = units(&format!("LoadState=loaded ActiveState=active DropInPaths={known}"), "LoadState=not-found");
+        for (path, verdict) in [(known, Verdict::Ok), (new, Verdict::Fault)] {
+            let written = vec![(SERVICE.to_owned(), path.to_owned())];
+            let judge = Judge { units: &units, pid: None, systemctl: String::new(), written };
+            assert_eq!(judge.changes()[0].verdict, verdict, "{path}");
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ await 20 is_healthy
 put /etc/mcp-proxy/conf.d/slip.toml 644 <<<$'[limits]\ntoken_wiat = "7s"'
 inside systemctl restart mcp-proxy.service || true
 mend configuration
-mend unit
+# Whoever looks connects to the sockets, and so starts it again.
 await 20 is_healthy
 
 # A change that waits for a reload, and one of the unit that systemd has not read.
