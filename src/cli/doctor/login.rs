@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::cli::doctor::checks::{Check, LOGIN, TOKEN, UPSTREAM_CALL};
-use crate::cli::doctor::finding::{Finding, Remedy, Said};
+use crate::cli::doctor::finding::{Finding, Remedy, Said, Verdict};
 use crate::cli::doctor::scene::{Looked, Scene};
 use crate::cli::running::Running;
 use crate::config::settings::Auth;
@@ -14,7 +14,7 @@ use crate::daemon::custody;
 use crate::daemon::probe::Called;
 use crate::daemon::probe::call;
 use crate::daemon::report::login::{Login, State};
-use crate::daemon::report::servers::{Catalogued, Verdict};
+use crate::daemon::report::servers::{self, Catalogued};
 use crate::daemon::report::{Date, Source, Status, Upstream};
 use crate::model::time::{Wall, in_words};
 use crate::net::api_client::ApiClient;
@@ -79,8 +79,15 @@ async fn token_in_use(scene: &Scene, upstream: &Upstream, status: &Status, now: 
     } else {
         let condition = status.conditions.iter().find(|condition| condition.subject == upstream.name);
         let reason = condition.map_or("?", |condition| condition.reason.as_str());
-        let finding = Finding::fault(&TOKEN, Said::of(doctor::TOKEN_NONE).with("reason", reason));
+        let said = Said::of(doctor::TOKEN_NONE).with("reason", reason);
+        let login = upstream.login.as_ref().map(|login| login.state);
+        let finding = match login {
+            // The login is the fault.
+            Some(State::SignInNeeded | State::Unusable) => Finding::not_looked(&TOKEN, said),
+            _ => Finding::fault(&TOKEN, said),
+        };
         match upstream.source {
+            Source::Login if finding.verdict == Verdict::NotLooked => finding,
             Source::Login => finding.mend(scene.login().await),
             Source::File => finding.mend(token_file(scene, &upstream.name)),
             Source::AccessKey | Source::Command => finding.mend(Remedy::command("journalctl -u mcp-proxy -n 20")),
@@ -146,7 +153,7 @@ async fn through_the_port(scene: &Scene, client: &Client, status: &Status) -> Ve
 /// The path of a server that may be called. An upstream whose servers nobody lists is an MCP server itself.
 fn path_of(upstream: &Upstream, servers: &[Catalogued]) -> Option<String> {
     let known = servers.iter().filter(|known| known.name == upstream.name).flat_map(|known| &known.servers);
-    let mut allowed = known.filter(|server| server.verdict == Verdict::Allowed);
+    let mut allowed = known.filter(|server| server.verdict == servers::Verdict::Allowed);
     let listed = allowed.find_map(|server| server.mcp.as_ref()).map(|endpoint| endpoint.path.clone());
     listed.or_else(|| matches!(upstream.source, Source::File | Source::Command).then(|| upstream.mount.clone()))
 }
@@ -222,7 +229,7 @@ async fn alone(scene: &Scene, now: Wall) -> Vec<Finding> {
         Ok(logins) => {
             for login in &logins {
                 found.push(of_login(scene, login).await);
-                found.push(token_of(scene, login, now).await);
+                found.push(token_of(login, now));
             }
             if logins.is_empty() {
                 found.push(Finding::ok(&LOGIN, Said::of(doctor::NO_LOGINS)));
@@ -243,15 +250,15 @@ async fn alone(scene: &Scene, now: Wall) -> Vec<Finding> {
     found
 }
 
-async fn token_of(scene: &Scene, login: &Login, now: Wall) -> Finding {
+fn token_of(login: &Login, now: Wall) -> Finding {
     let ended = login.access_token.expires_at.is_some_and(|end| end.wall() <= now);
     match (login.state, ended) {
         (State::SignedIn, true) => Finding::ok(&TOKEN, Said::of(doctor::TOKEN_RENEWED_AT_START)),
         (State::SignedIn, false) => Finding::ok(&TOKEN, good(login.access_token.expires_at, now)),
         _ => {
+            // The login is the fault.
             let reason = login.problem.as_deref().unwrap_or_default();
-            let said = Said::of(doctor::TOKEN_NONE).with("reason", reason);
-            Finding::fault(&TOKEN, said).mend(scene.login().await)
+            Finding::not_looked(&TOKEN, Said::of(doctor::TOKEN_NONE).with("reason", reason))
         }
     }
     .about(&login.name)

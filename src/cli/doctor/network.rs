@@ -65,25 +65,19 @@ async fn proxies(scene: &Scene, probe: &Probe, by_daemon: bool, services: &[(&st
             found.push(Finding::fault(&PROXY_ENVIRONMENT, said).about(name).mend(drop_variable(scene, name).await));
         }
     }
-    let mut reached = Vec::new();
+    let (mut reached, mut dead): (Vec<&str>, Vec<(&str, &str, Vec<&str>)>) = (Vec::new(), Vec::new());
     for (upstream, service) in services {
         match &service.proxy {
             Some(Proxy { shown, trouble: None }) => reached.push(shown.as_str()),
-            Some(Proxy { shown, trouble: Some(reason) }) => {
-                let said = Said::of(doctor::PROXY_DEAD)
-                    .with("host", &service.host)
-                    .with("proxy", shown)
-                    .with("reason", reason);
-                let finding = Finding::fault(&PROXY_ENVIRONMENT, said).about(upstream);
-                let direct = set_variable(scene, "NO_PROXY", &service.host).await;
-                let variable = in_the_way(probe);
-                found.push(match variable {
-                    Some(name) => finding.mend(drop_variable(scene, name).await).mend(direct),
-                    None => finding.mend(direct),
-                });
-            }
+            Some(Proxy { shown, trouble: Some(reason) }) => match dead.iter_mut().find(|(known, ..)| known == shown) {
+                Some((_, _, hosts)) => hosts.push(&service.host),
+                None => dead.push((shown, reason, vec![&service.host])),
+            },
             None => found.extend(only_here(scene, by_daemon, upstream, service).await),
         }
+    }
+    for (proxy, reason, hosts) in dead {
+        found.push(of_dead(scene, probe, proxy, reason, hosts).await);
     }
     if found.is_empty() {
         let said = match reached.is_empty() {
@@ -95,10 +89,31 @@ async fn proxies(scene: &Scene, probe: &Probe, by_daemon: bool, services: &[(&st
     found
 }
 
+/// A proxy that is not reached, once for all that would go through it.
+async fn of_dead(scene: &Scene, probe: &Probe, proxy: &str, reason: &str, mut hosts: Vec<&str>) -> Finding {
+    hosts.sort_unstable();
+    hosts.dedup();
+    let said = Said::of(doctor::PROXY_DEAD).with("host", hosts.join(", ")).with("proxy", proxy).with("reason", reason);
+    let finding = Finding::fault(&PROXY_ENVIRONMENT, said).about(proxy);
+    // What goes past proxies already still does.
+    let known = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| value_of(probe, name));
+    let past: Vec<&str> = known.into_iter().chain(hosts).collect();
+    let direct = set_variable(scene, "NO_PROXY", &past.join(",")).await;
+    match in_the_way(probe) {
+        Some(name) => finding.mend(drop_variable(scene, name).await).mend(direct),
+        None => finding.mend(direct),
+    }
+}
+
+fn value_of<'a>(probe: &'a Probe, wanted: &str) -> Option<&'a str> {
+    let set = probe.proxies.iter().find(|(name, value)| name == wanted && !value.is_empty());
+    set.map(|(_, value)| value.as_str())
+}
+
 /// The variable that sends HTTPS through a proxy.
-fn in_the_way(probe: &Probe) -> Option<&str> {
-    let set = |wanted: &str| probe.proxies.iter().find(|(name, value)| name == wanted && !value.is_empty());
-    ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].into_iter().find_map(set).map(|(name, _)| name.as_str())
+fn in_the_way(probe: &Probe) -> Option<&'static str> {
+    let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    names.into_iter().find(|name| value_of(probe, name).is_some())
 }
 
 /// A proxy that the shell knows and the daemon does not, where the daemon reaches nothing.
