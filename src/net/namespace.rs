@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::net::place;
+
 /// How many processes are looked at, and how many namespaces are answered.
 const MOST_PROCESSES: usize = 20_000;
 const MOST: usize = 8;
@@ -21,8 +23,10 @@ pub struct Namespace {
     file: File,
     /// The number of a process in it.
     pub pid: u32,
-    /// The gateway of its default route, if it has one.
-    pub gateway: Option<Ipv4Addr>,
+    /// The gateway of its default route.
+    pub gateway: Ipv4Addr,
+    /// Its addresses.
+    pub addresses: Vec<Ipv4Addr>,
 }
 
 /// What was found of the network namespaces of this host.
@@ -34,7 +38,7 @@ pub struct Namespaces {
     pub hidden: bool,
 }
 
-/// The network namespaces of other processes.
+/// The network namespaces of other processes that have a way out.
 pub fn others() -> Namespaces {
     let mut found: BTreeMap<u64, Namespace> = BTreeMap::new();
     let mut hidden = false;
@@ -43,10 +47,15 @@ pub fn others() -> Namespaces {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         match fs::metadata(format!("/proc/{pid}/ns/net")) {
             Ok(seen) if seen.ino() == own || found.contains_key(&seen.ino()) => {}
+            // Without a way out it is no container that asks for anything here.
             Ok(seen) if found.len() < MOST => {
                 if let Ok(file) = File::open(format!("/proc/{pid}/ns/net")) {
                     let routes = fs::read_to_string(format!("/proc/{pid}/net/route")).unwrap_or_default();
-                    found.insert(seen.ino(), Namespace { file, pid, gateway: default_gateway(&routes) });
+                    let trie = fs::read_to_string(format!("/proc/{pid}/net/fib_trie")).unwrap_or_default();
+                    let addresses = place::local_addresses(&trie);
+                    if let Some(gateway) = default_gateway(&routes) {
+                        found.insert(seen.ino(), Namespace { file, pid, gateway, addresses });
+                    }
                 }
             }
             Ok(_) => {}

@@ -93,7 +93,7 @@ async fn a_dead_network_takes_about_ten_seconds_at_the_most() {
     let began = Instant::now();
     let report = patient.report();
     // Ten, and what a busy machine needs to start a program.
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
     assert_eq!((report.worst("reach"), report.code), ("fault", 69), "{}", report.text());
 }
 

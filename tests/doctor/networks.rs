@@ -11,6 +11,8 @@ use crate::support::program::{Program, bare, finish};
 struct Networks {
     host: String,
     container: String,
+    /// The first three numbers of the addresses: other runs of this test have others.
+    net: String,
     /// What runs in the container.
     inside: Option<Child>,
 }
@@ -23,7 +25,8 @@ fn ip(args: &[&str]) {
 impl Networks {
     fn make() -> Self {
         let id = std::process::id();
-        let mut made = Self { host: format!("dh{id}"), container: format!("dc{id}"), inside: None };
+        let net = format!("10.{}.{}", 20 + id % 200, id / 200 % 250);
+        let mut made = Self { host: format!("dh{id}"), container: format!("dc{id}"), net: net.clone(), inside: None };
         let (host, container) = (made.host.clone(), made.container.clone());
         for name in [&host, &container] {
             ip(&["netns", "add", name]);
@@ -33,12 +36,14 @@ impl Networks {
             "link add docker0 type bridge",
             &format!("link add v0 type veth peer name eth0 netns {container}"),
             "link set v0 master docker0 up",
-            "address add 172.17.0.1/16 dev docker0",
+            &format!("address add {net}.1/24 dev docker0"),
             "link set docker0 up",
         ] {
             ip(&["-n", &host].into_iter().chain(line.split(' ')).collect::<Vec<_>>());
         }
-        for line in ["address add 172.17.0.2/16 dev eth0", "link set eth0 up", "route add default via 172.17.0.1"] {
+        for line in
+            [&format!("address add {net}.2/24 dev eth0"), "link set eth0 up", &format!("route add default via {net}.1")]
+        {
             ip(&["-n", &container].into_iter().chain(line.split(' ')).collect::<Vec<_>>());
         }
         let mut sleeper = Command::new("ip");
@@ -103,7 +108,7 @@ fn a_listener_on_loopback_alone_beside_a_bridge_for_containers() {
     let mut daemon = networks.daemon(here);
     let report = networks.report(here);
     assert_eq!(report.worst("containers"), "note", "{}", report.text());
-    assert!(report.seen("containers").contains("docker0 (172.17.0.1)"), "{}", report.text());
+    assert!(report.seen("containers").contains(&format!("docker0 ({}.1)", networks.net)), "{}", report.text());
     let remedy = report.remedies("containers")[0].clone();
     assert!(remedy["then"].as_str().unwrap().contains("serve"), "{remedy}");
     write(&remedy);
@@ -131,11 +136,12 @@ fn a_listener_on_loopback_alone_beside_a_bridge_for_containers() {
     assert_eq!(report.worst("container-reach"), "ok", "{}", report.text());
 
     // One whose way is barred.
-    ip(&["-n", &networks.container, "route", "add", "blackhole", "172.17.0.1/32"]);
+    let bridge = format!("{}.1/32", networks.net);
+    ip(&["-n", &networks.container, "route", "add", "blackhole", &bridge]);
     let report = networks.report(here);
     assert_eq!(report.worst("container-reach"), "fault", "{}", report.text());
     let command = report.remedies("container-reach")[0]["command"].as_str().unwrap().to_owned();
     assert_eq!(command, format!("iptables -I INPUT -i docker0 -p tcp --dport {port} -j ACCEPT"));
-    ip(&["-n", &networks.container, "route", "delete", "blackhole", "172.17.0.1/32"]);
+    ip(&["-n", &networks.container, "route", "delete", "blackhole", &bridge]);
     assert_eq!(networks.report(here).worst("container-reach"), "ok");
 }

@@ -196,8 +196,7 @@ async fn container_reach(scene: &Scene, listens: &[SocketAddr], bridges: &[Bridg
     let hidden = found.hidden;
     let mut tasks = tokio::task::JoinSet::new();
     for inside in found.open {
-        let Some((bridge, address)) =
-            targets.iter().find(|(bridge, _)| inside.gateway == Some(bridge.address)).cloned()
+        let Some((bridge, address)) = targets.iter().find(|(bridge, _)| inside.gateway == bridge.address).cloned()
         else {
             continue;
         };
@@ -206,7 +205,7 @@ async fn container_reach(scene: &Scene, listens: &[SocketAddr], bridges: &[Bridg
     }
     let mut findings = Vec::new();
     while let Some(done) = tasks.join_next().await {
-        findings.extend(done.ok());
+        findings.extend(done.ok().flatten());
     }
     findings.sort_by(|one: &Finding, other| one.subject.cmp(&other.subject));
     match findings.is_empty() {
@@ -220,8 +219,10 @@ async fn container_reach(scene: &Scene, listens: &[SocketAddr], bridges: &[Bridg
 }
 
 /// What a process in that namespace would meet.
-async fn from_inside(inside: Namespace, bridge: Bridge, address: SocketAddr, let_in: Remedy) -> Finding {
-    let pid = inside.pid;
+///
+/// `None` if it is behind another bridge of the same address: that of containers within a container.
+async fn from_inside(inside: Namespace, bridge: Bridge, address: SocketAddr, let_in: Remedy) -> Option<Finding> {
+    let (pid, own) = (inside.pid, inside.addresses.clone());
     let named = |phrase| Said::of(phrase).with("pid", pid).with("address", address);
     let connecting = tokio::task::spawn_blocking(move || {
         let stream = inside.connect(address, NEAR)?;
@@ -232,15 +233,18 @@ async fn from_inside(inside: Namespace, bridge: Bridge, address: SocketAddr, let
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let said = Said::of(doctor::NEEDS_ROOT);
-            return Finding::not_looked(&CONTAINER_REACH, said).mend(Remedy::command("sudo mcp-proxy doctor"));
+            let finding = Finding::not_looked(&CONTAINER_REACH, said);
+            return Some(finding.mend(Remedy::command("sudo mcp-proxy doctor")));
         }
+        Ok(Err(_)) if !place::has_heard_of(&bridge.name, &own) => return None,
         Ok(Err(error)) => {
             let said = named(doctor::CONTAINER_BLOCKED).with("reason", error);
             let rule = format!("iptables -I INPUT -i {} -p tcp --dport {} -j ACCEPT", bridge.name, address.port());
-            return Finding::fault(&CONTAINER_REACH, said).about(bridge.name).mend(Remedy::Command(rule));
+            let finding = Finding::fault(&CONTAINER_REACH, said).about(bridge.name);
+            return Some(finding.mend(Remedy::Command(rule)));
         }
         Err(error) => {
-            return Finding::not_looked(&CONTAINER_REACH, named(doctor::CONTAINER_BLOCKED).with("reason", error));
+            return Some(Finding::not_looked(&CONTAINER_REACH, named(doctor::CONTAINER_BLOCKED).with("reason", error)));
         }
     };
     let door = match TcpStream::from_std(stream) {
@@ -254,7 +258,7 @@ async fn from_inside(inside: Namespace, bridge: Bridge, address: SocketAddr, let
             Finding::fault(&CONTAINER_REACH, named(doctor::CONTAINER_BLOCKED).with("reason", reason))
         }
     };
-    finding.about(bridge.name)
+    Some(finding.about(bridge.name))
 }
 
 #[cfg(test)]
