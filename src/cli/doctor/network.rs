@@ -1,5 +1,6 @@
 //! The network, as it is where the daemon stands: proxies, names, services, certificates, clocks.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cli::doctor::checks::{CERTIFICATE, CLOCK, Check, DNS, PROXY_ENVIRONMENT, REACH};
@@ -65,18 +66,19 @@ async fn proxies(scene: &Scene, probe: &Probe, by_daemon: bool, services: &[(&st
             found.push(Finding::fault(&PROXY_ENVIRONMENT, said).about(name).mend(drop_variable(scene, name).await));
         }
     }
-    let (mut reached, mut dead): (Vec<&str>, Vec<(&str, &str, Vec<&str>)>) = (Vec::new(), Vec::new());
+    let mut reached: Vec<&str> = Vec::new();
+    // By proxy: the reason, and the hosts behind it.
+    let mut dead: BTreeMap<&str, (&str, Vec<&str>)> = BTreeMap::new();
     for (upstream, service) in services {
         match &service.proxy {
             Some(Proxy { shown, trouble: None }) => reached.push(shown.as_str()),
-            Some(Proxy { shown, trouble: Some(reason) }) => match dead.iter_mut().find(|(known, ..)| known == shown) {
-                Some((_, _, hosts)) => hosts.push(&service.host),
-                None => dead.push((shown, reason, vec![&service.host])),
-            },
+            Some(Proxy { shown, trouble: Some(reason) }) => {
+                dead.entry(shown).or_insert((reason, Vec::new())).1.push(&service.host);
+            }
             None => found.extend(only_here(scene, by_daemon, upstream, service).await),
         }
     }
-    for (proxy, reason, hosts) in dead {
+    for (proxy, (reason, hosts)) in dead {
         found.push(of_dead(scene, probe, proxy, reason, hosts).await);
     }
     if found.is_empty() {
