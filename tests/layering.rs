@@ -15,8 +15,11 @@ struct Layer(&'static str, &'static [&'static str], &'static str);
 const LAYERS: &[Layer] = &[
     Layer(
         "cli",
-        &["daemon", "config", "bridge", "proxy", "auth", "alibaba", "policy", "net", "observe", "phrase", "model"],
-        "what a person types; it never holds a bearer, so it has no business with token",
+        &[
+            "daemon", "config", "bridge", "proxy", "auth", "alibaba", "policy", "net", "process", "observe", "phrase",
+            "model",
+        ],
+        "what a person types, and what it asks of the system's commands; it never holds a bearer, so it has no business with token",
     ),
     Layer(
         "daemon",

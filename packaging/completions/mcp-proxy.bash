@@ -22,6 +22,9 @@ _mcp__proxy() {
             mcp__proxy,client)
                 cmd="mcp__proxy__subcmd__client"
                 ;;
+            mcp__proxy,doctor)
+                cmd="mcp__proxy__subcmd__doctor"
+                ;;
             mcp__proxy,help)
                 cmd="mcp__proxy__subcmd__help"
                 ;;
@@ -51,9 +54,6 @@ _mcp__proxy() {
                 ;;
             mcp__proxy,status)
                 cmd="mcp__proxy__subcmd__status"
-                ;;
-            mcp__proxy,ui)
-                cmd="mcp__proxy__subcmd__ui"
                 ;;
             mcp__proxy__subcmd__client,add)
                 cmd="mcp__proxy__subcmd__client__subcmd__add"
@@ -85,6 +85,9 @@ _mcp__proxy() {
             mcp__proxy__subcmd__help,client)
                 cmd="mcp__proxy__subcmd__help__subcmd__client"
                 ;;
+            mcp__proxy__subcmd__help,doctor)
+                cmd="mcp__proxy__subcmd__help__subcmd__doctor"
+                ;;
             mcp__proxy__subcmd__help,help)
                 cmd="mcp__proxy__subcmd__help__subcmd__help"
                 ;;
@@ -114,9 +117,6 @@ _mcp__proxy() {
                 ;;
             mcp__proxy__subcmd__help,status)
                 cmd="mcp__proxy__subcmd__help__subcmd__status"
-                ;;
-            mcp__proxy__subcmd__help,ui)
-                cmd="mcp__proxy__subcmd__help__subcmd__ui"
                 ;;
             mcp__proxy__subcmd__help__subcmd__client,add)
                 cmd="mcp__proxy__subcmd__help__subcmd__client__subcmd__add"
@@ -158,7 +158,7 @@ _mcp__proxy() {
 
     case "${cmd}" in
         mcp__proxy)
-            opts="-h -V --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help --version serve login logout import status servers ui client incident resume key check-config help"
+            opts="-h -V --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help --version serve login logout import status servers client incident resume key check-config doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -555,8 +555,62 @@ _mcp__proxy() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__subcmd__proxy__subcmd__doctor)
+            opts="-h --json --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --oauth-app-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allowed-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --blocked-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__subcmd__proxy__subcmd__help)
-            opts="serve login logout import status servers ui client incident resume key check-config help"
+            opts="serve login logout import status servers client incident resume key check-config doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -628,6 +682,20 @@ _mcp__proxy() {
         mcp__subcmd__proxy__subcmd__help__subcmd__client__subcmd__remove)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -794,20 +862,6 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__help__subcmd__status)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mcp__subcmd__proxy__subcmd__help__subcmd__ui)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1449,64 +1503,6 @@ _mcp__proxy() {
                     return 0
                     ;;
                 --port)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --oauth-app-name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --region-type)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --upstream-url)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --scope)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --allowed-servers)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --blocked-servers)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mcp__subcmd__proxy__subcmd__ui)
-            opts="-h --port --idle --config --host --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --port)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --idle)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

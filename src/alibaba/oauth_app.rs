@@ -163,7 +163,7 @@ pub async fn find_or_create(api: &Api, settings: &Settings, redirect_uri: &str) 
     let name = settings.app_name();
     let existing = list_applications(api).await?;
     if let Some(found) = by_name(&existing, name) {
-        return found.fitting(settings, redirect_uri, "ListApplications");
+        return found.fitting(settings, Some(redirect_uri), "ListApplications");
     }
     if settings.oauth_app_name.is_some() {
         let existing = existing.into_iter().filter_map(|application| application.app_name).collect();
@@ -171,14 +171,14 @@ pub async fn find_or_create(api: &Api, settings: &Settings, redirect_uri: &str) 
     }
     match create(api, settings, redirect_uri).await {
         Ok(created) => {
-            let app = created.fitting(settings, redirect_uri, "CreateApplication")?;
+            let app = created.fitting(settings, Some(redirect_uri), "CreateApplication")?;
             tracing::info!(name, id = app.app_id, "created the OAuth application");
             Ok(app)
         }
         // Somebody else was faster, or an earlier try was processed although its answer was lost.
         Err(error) if error.kind() == Some(Kind::AlreadyExists) => {
             match by_name(&list_applications(api).await?, name) {
-                Some(found) => found.fitting(settings, redirect_uri, "ListApplications"),
+                Some(found) => found.fitting(settings, Some(redirect_uri), "ListApplications"),
                 None => Err(OauthAppError::Hidden { name: name.to_owned() }),
             }
         }
@@ -189,6 +189,27 @@ pub async fn find_or_create(api: &Api, settings: &Settings, redirect_uri: &str) 
             redirect_uri: redirect_uri.to_owned(),
         }),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Looks at the application of the settings, and makes none; `None` if it would be created at the first sign-in. Without a
+/// `redirect_uri`, that alone is not looked at.
+///
+/// # Errors
+/// It is missing or does not fit, or the cloud does not answer as it should.
+pub async fn inspect(
+    api: &Api,
+    settings: &Settings,
+    redirect_uri: Option<&str>,
+) -> Result<Option<OauthApp>, OauthAppError> {
+    let (name, existing) = (settings.app_name(), list_applications(api).await?);
+    match by_name(&existing, name) {
+        Some(found) => found.fitting(settings, redirect_uri, "ListApplications").map(Some),
+        None if settings.oauth_app_name.is_none() => Ok(None),
+        None => {
+            let existing = existing.into_iter().filter_map(|application| application.app_name).collect();
+            Err(OauthAppError::NotFound { name: name.to_owned(), existing })
+        }
     }
 }
 
@@ -204,7 +225,7 @@ pub async fn find_by_id(
 ) -> Result<Option<OauthApp>, OauthAppError> {
     let call = api.ims(Method::GET, "GetApplication", vec![("AppId", app_id.to_owned())]);
     match api.perform::<OneApplication>(&call).await {
-        Ok(answer) => answer.application.fitting(settings, redirect_uri, "GetApplication").map(Some),
+        Ok(answer) => answer.application.fitting(settings, Some(redirect_uri), "GetApplication").map(Some),
         Err(error) if error.kind() == Some(Kind::NotFound) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -330,7 +351,7 @@ impl Application {
     fn fitting(
         &self,
         settings: &Settings,
-        redirect_uri: &str,
+        redirect_uri: Option<&str>,
         action: &'static str,
     ) -> Result<OauthApp, OauthAppError> {
         let name = self.app_name.clone().unwrap_or_else(|| settings.app_name().to_owned());
@@ -346,8 +367,8 @@ impl Application {
             return Err(OauthAppError::MissingScope { name, id, missing, existing, console });
         }
         let existing = &self.redirect_uris.redirect_uri;
-        if !existing.iter().any(|known| known == redirect_uri) {
-            let (missing, existing) = (redirect_uri.to_owned(), existing.clone());
+        if let Some(missing) = redirect_uri.filter(|wanted| !existing.iter().any(|known| known == wanted)) {
+            let (missing, existing) = (missing.to_owned(), existing.clone());
             return Err(OauthAppError::MissingRedirectUri { name, id, missing, existing, console });
         }
         if self.secret_required == Some(true) {

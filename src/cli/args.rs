@@ -208,6 +208,18 @@ pub(super) enum Command {
     Key(KeyCommand),
     /// Check the configuration and say where each value comes from.
     CheckConfig,
+    /// Look for what is wrong between clients and the cloud, and say how to mend each.
+    ///
+    /// Looks at configuration, units, daemon, port, network, cloud account, sign-in, files and machine, with a running daemon or
+    /// without one, within about ten seconds. Changes nothing and shows no secret; docs/DOCTOR.md lists the checks. Exit
+    /// codes: 0 nothing is wrong; else that of the first fault: 69 something needed is not there or not reached; 71 a limit
+    /// of the system; 74 the disk; 75 the daemon is not up to date, or not well, or a clock is wrong; 77 a person has to sign
+    /// in, or a permission is missing; 78 configuration, credentials or files.
+    Doctor {
+        /// As JSON, for programs; docs/DOCTOR.md describes it.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What can be done with the keys of clients.

@@ -6,6 +6,7 @@ mod check_config;
 mod choice;
 mod client;
 mod client_config;
+mod doctor;
 mod exit;
 mod import;
 mod incident;
@@ -85,6 +86,9 @@ fn run(args: &Args) -> Exit {
         main_file: config::MAIN_FILE.into(),
         uid: rustix::process::geteuid().as_raw(),
     };
+    if let Some(Command::Doctor { json }) = &args.command {
+        return diagnose(inputs, *json);
+    }
     let loaded = match config::load(&inputs) {
         Ok(loaded) => loaded,
         Err(problems) => return complain(&problems),
@@ -178,9 +182,25 @@ fn run(args: &Args) -> Exit {
             }
             Command::Key(KeyCommand::Generate { file }) => key::generate(file),
             Command::CheckConfig => check_config::run(&loaded),
+            Command::Doctor { json } => doctor::run(inputs, &environment, *json).await,
         }
     });
     runtime.shutdown_timeout(LAST_WORDS);
+    exit
+}
+
+/// Looks for what is wrong: with a configuration that cannot be read too, and without a log.
+fn diagnose(inputs: Inputs, as_json: bool) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error_line(&format!("cannot start: {error}"));
+            return Exit::OsError;
+        }
+    };
+    let exit = runtime.block_on(doctor::run(inputs, &environment(), as_json));
+    // Names that nobody resolves may still be waited for.
+    runtime.shutdown_background();
     exit
 }
 

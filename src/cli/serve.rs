@@ -61,11 +61,12 @@ pub(super) async fn run(start: Start, environment: Environment, terminal: Termin
             return Exit::from(&error);
         }
     };
+    let orders = Orders::default();
+    daemon.reload_from(Source { inputs, loaded: loaded.clone(), log, asked: orders.reload.clone() });
+    // After what it looks at.
     daemon.open_control(control, settings).await;
     daemon.open_metrics(metrics, settings);
     say(&startup::head(settings, daemon.listening()));
-    let orders = Orders::default();
-    daemon.reload_from(Source { inputs, loaded: loaded.clone(), log, asked: orders.reload.clone() });
     let Orders { stop, now, .. } = orders.clone();
     let greeting = greet(settings, &daemon, &environment, terminal, &stop);
     let running = daemon.run(stop.clone());

@@ -36,6 +36,13 @@ pub(crate) struct Gathered {
     pub(crate) incomplete: bool,
 }
 
+/// The main file, and what has named it, if anything has.
+pub(crate) fn main_file(inputs: &Inputs) -> (PathBuf, Option<&'static str>) {
+    let by_flag = inputs.flags.config.clone().map(|path| (path, Some("--config")));
+    let by_variable = || inputs.variable(CONFIG_VARIABLE).map(|path| (path.into(), Some(CONFIG_VARIABLE)));
+    by_flag.or_else(by_variable).unwrap_or_else(|| (inputs.main_file.clone(), None))
+}
+
 /// Reads and merges every layer.
 pub(crate) fn gather(inputs: &Inputs) -> Gathered {
     let mut stack = Stack::default();
@@ -85,9 +92,7 @@ impl Stack {
 
     /// The main file, then `conf.d/*.toml` beside it in the order of their names.
     fn files(&mut self, inputs: &Inputs) {
-        let by_flag = inputs.flags.config.clone().map(|path| (path, Some("--config")));
-        let by_variable = || inputs.variable(CONFIG_VARIABLE).map(|path| (path.into(), Some(CONFIG_VARIABLE)));
-        let (main, named_by) = by_flag.or_else(by_variable).unwrap_or_else(|| (inputs.main_file.clone(), None));
+        let (main, named_by) = main_file(inputs);
         match read(&main) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && named_by.is_none() => {}
             result => self.file(&main, result, named_by),

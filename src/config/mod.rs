@@ -59,6 +59,11 @@ impl fmt::Debug for Inputs {
 }
 
 impl Inputs {
+    /// The main file, whether it is there or not; `conf.d` is beside it.
+    pub fn main(&self) -> PathBuf {
+        layers::main_file(self).0
+    }
+
     /// The value of a variable, unless it is empty.
     fn variable(&self, name: &str) -> Option<&OsStr> {
         let found = self.environment.iter().find(|(known, _)| known == name);

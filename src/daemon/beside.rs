@@ -62,6 +62,11 @@ impl Daemon {
             registrar: self.registrar.clone(),
             audit: self.audit.clone(),
             incident: self.incident.clone(),
+            redirect_uri: Some(self.redirect_uri.clone()),
+            net: settings.net.clone(),
+            max_connections: settings.proxy.max_connections,
+            in_force: self.reload.as_ref().map(|reload| reload.in_force.clone()),
+            looking: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
         };
         self.context.insert(Arc::new(context)).clone()

@@ -11,6 +11,7 @@ pub mod control;
 pub mod custody;
 mod headline;
 pub mod import;
+mod in_force;
 pub mod incident;
 pub mod inherited;
 pub mod ledger;
@@ -21,7 +22,8 @@ mod mint;
 pub mod neighbour;
 mod notify;
 pub mod obstacle;
-mod port_holder;
+pub mod port_holder;
+pub mod probe;
 mod reception;
 mod registrar;
 
@@ -53,6 +55,7 @@ use crate::config::settings::{Listen, Settings};
 use crate::daemon::control::Control;
 use crate::daemon::custody::{GivenKeyError, Kept};
 use crate::daemon::headline::Headline;
+use crate::daemon::in_force::InForce;
 use crate::daemon::incident::Incident;
 use crate::daemon::inherited::{Inherited, Socket};
 use crate::daemon::ledger::Ledger;
@@ -152,6 +155,7 @@ pub struct Daemon {
     finder: Finder,
     registrar: Registrar,
     acceptor: Option<Acceptor>,
+    redirect_uri: String,
 }
 
 impl Daemon {
@@ -283,6 +287,7 @@ impl Daemon {
             finder,
             registrar,
             acceptor,
+            redirect_uri,
         })
     }
 
@@ -291,7 +296,8 @@ impl Daemon {
         let Some(server) = self.server.as_ref().map(Server::reloader) else { return };
         let (mounted, api, headline) = (self.mounted.clone(), self.api.clone(), self.headline.clone());
         let audit = self.audit.clone();
-        let (in_force, listings) = (source.loaded.clone(), self.catalogues.iter().map(Catalogue::asked).collect());
+        let in_force = InForce::new(source.inputs.clone(), source.loaded.clone());
+        let listings = self.catalogues.iter().map(Catalogue::asked).collect();
         let (finder, acceptor) = (self.finder.clone(), self.acceptor.clone());
         self.reload =
             Some(Reload { source, in_force, server, mounted, listings, api, audit, headline, finder, acceptor });

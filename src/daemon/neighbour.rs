@@ -61,19 +61,63 @@ pub fn address(listen: &Listen) -> Option<String> {
 
 /// Asks who listens at `address`.
 pub async fn ask(address: &str) -> Neighbour {
+    match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => match hear(stream, address).await {
+            Ok(answer) => read(&answer),
+            Err(reason) => Neighbour::Other(reason),
+        },
+        Ok(Err(_)) => Neighbour::None,
+        Err(_) => Neighbour::Other(LATE.to_owned()),
+    }
+}
+
+const LATE: &str = "it gave no answer within 2 s";
+
+/// What `/health` says on a connection to `address`.
+async fn hear(mut stream: TcpStream, address: &str) -> Result<Vec<u8>, String> {
     let asked = async {
-        let mut stream = TcpStream::connect(address).await.map_err(|_| Neighbour::None)?;
-        let silent = |error: std::io::Error| Neighbour::Other(format!("it broke the connection: {error}"));
         let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.map_err(silent)?;
+        stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
-        stream.take(LONGEST).read_to_end(&mut answer).await.map_err(silent)?;
-        Ok(read(&answer))
+        stream.take(LONGEST).read_to_end(&mut answer).await?;
+        Ok(answer)
     };
     match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(Ok(neighbour) | Err(neighbour)) => neighbour,
-        Err(_) => Neighbour::Other("it gave no answer within 2 s".to_owned()),
+        Ok(answer) => answer.map_err(|error: std::io::Error| format!("it broke the connection: {error}")),
+        Err(_) => Err(LATE.to_owned()),
     }
+}
+
+/// Whether a mcp-proxy lets somebody in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Door {
+    /// It does.
+    Open,
+    /// It says no more than strangers may hear.
+    Shut,
+    /// What answers is no mcp-proxy, or nothing does.
+    Unknown(String),
+}
+
+/// Whether whoever made this connection to `address` may use the mcp-proxy there.
+pub async fn door(stream: TcpStream, address: &str) -> Door {
+    match hear(stream, address).await {
+        Ok(answer) => match read(&answer) {
+            Neighbour::Proxy(_) => Door::Open,
+            _ if says_status_alone(&answer) => Door::Shut,
+            Neighbour::Other(reason) => Door::Unknown(reason),
+            Neighbour::None => Door::Unknown(LATE.to_owned()),
+        },
+        Err(reason) => Door::Unknown(reason),
+    }
+}
+
+/// True for what `/health` says to strangers.
+fn says_status_alone(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let fields: serde_json::Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
+    fields.len() == 1 && fields.get("status").is_some_and(|status| status == "healthy" || status == "degraded")
 }
 
 /// Reads the whole answer. Only the fields that are known pass: what answers may be anything.
@@ -123,6 +167,16 @@ mod tests {
             "HTTP/1.1 200 OK\r\n\r\n{\"status\":\"UP\"}",
         ] {
             assert!(matches!(read(foreign.as_bytes()), Neighbour::Other(_)), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn what_strangers_hear_is_known() {
+        let answer = |body: &str| format!("HTTP/1.1 503 x\r\na: b\r\n\r\n{body}").into_bytes();
+        assert!(says_status_alone(&answer(r#"{"status":"healthy"}"#)));
+        assert!(says_status_alone(&answer(r#"{"status":"degraded"}"#)));
+        for other in [r#"{"status":"UP"}"#, r#"{"status":"healthy","token_status":"valid"}"#, "{}", "[]", ""] {
+            assert!(!says_status_alone(&answer(other)), "{other}");
         }
     }
 

@@ -12,6 +12,7 @@ use crate::config::keys::is_live;
 use crate::config::problem::Problem;
 use crate::config::{self, Inputs, Loaded};
 use crate::daemon::headline::Headline;
+use crate::daemon::in_force::InForce;
 use crate::daemon::notify::{Word, tell};
 use crate::daemon::registrar;
 use crate::net::api_client::ApiClient;
@@ -44,7 +45,7 @@ pub struct Source {
 pub(super) struct Reload {
     pub(super) source: Source,
     /// What is in force; `source.loaded` is what the daemon was started with.
-    pub(super) in_force: Loaded,
+    pub(super) in_force: InForce,
     pub(super) server: Reloader,
     pub(super) mounted: Vec<Mounted>,
     /// Asks for the server lists of the cloud anew.
@@ -120,7 +121,7 @@ impl Reload {
         registrar::judge(&new.proxy.clients, &self.finder, &self.headline.health);
         self.listings.iter().for_each(|listing| listing.notify_one());
         self.report(&loaded);
-        self.in_force = loaded;
+        self.in_force.now(loaded);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ pub mod direct;
 mod egress;
 pub mod identity;
 pub mod listener;
+pub mod namespace;
 pub mod owner;
 mod patient;
 pub mod place;
@@ -17,5 +18,6 @@ pub mod pool;
 pub mod settings;
 pub mod stream_client;
 pub mod tls;
+pub mod way_out;
 
 pub use settings::Settings;

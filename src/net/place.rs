@@ -62,8 +62,27 @@ pub fn own_bridges() -> Vec<Bridge> {
     own.into_iter().filter_map(on_bridge).collect()
 }
 
+/// The neighbours that this host has heard of (proc_net(5)).
+const NEIGHBOURS: &str = "/proc/self/net/arp";
+
+/// True if somebody with one of these addresses has been heard of on the bridge: whoever speaks to its address has asked
+/// for it by ARP before, whatever a firewall does to what comes after.
+pub fn has_heard_of(bridge: &str, addresses: &[Ipv4Addr]) -> bool {
+    let table = fs::read_to_string(NEIGHBOURS).unwrap_or_default();
+    is_in_table(&table, bridge, addresses)
+}
+
+fn is_in_table(table: &str, bridge: &str, addresses: &[Ipv4Addr]) -> bool {
+    table.lines().skip(1).any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [address, _, flags, _, _, device] = fields[..] else { return false };
+        // An entry without flags is a question that nobody has answered.
+        device == bridge && flags != "0x0" && address.parse().is_ok_and(|address| addresses.contains(&address))
+    })
+}
+
 /// The addresses that are followed by a line for a host of the kind `LOCAL`, each once.
-fn local_addresses(trie: &str) -> Vec<Ipv4Addr> {
+pub(super) fn local_addresses(trie: &str) -> Vec<Ipv4Addr> {
     let mut found = Vec::new();
     let mut last = None;
     for line in trie.lines() {
@@ -135,6 +154,16 @@ mod tests {
         one\t0000150A\t00000000\t0001\t0\t0\t9\t0000FFFF\t0\t0\t0\n\
         two\t0000150A\t00000000\t0001\t0\t0\t5\t0000FFFF\t0\t0\t0\n\
         broken\n";
+
+    #[test]
+    fn who_was_heard_of_on_a_bridge_is_told_from_who_was_asked_for() {
+        let table = "IP address HW type Flags HW address Mask Device\n\
+                     172.17.0.2 0x1 0x2 02:42:ac:11:00:02 * docker0\n\
+                     172.17.0.3 0x1 0x0 00:00:00:00:00:00 * docker0\n";
+        let of = |last: u8| [Ipv4Addr::LOCALHOST, Ipv4Addr::new(172, 17, 0, last)];
+        assert!(is_in_table(table, "docker0", &of(2)));
+        assert!(!is_in_table(table, "docker0", &of(3)) && !is_in_table(table, "br0", &of(2)));
+    }
 
     #[test]
     fn own_addresses_stand_before_a_local_route() {

@@ -61,6 +61,7 @@ pub mod advice;
 pub mod client_config;
 pub mod commands;
 pub mod conditions;
+pub mod doctor;
 pub mod pages;
 pub mod sign_in;
 pub mod status;
@@ -79,6 +80,7 @@ mod tests {
         client_config::ALL,
         commands::ALL,
         conditions::ALL,
+        doctor::ALL,
         pages::ALL,
         sign_in::ALL,
         status::ALL,

@@ -129,6 +129,12 @@ impl Store {
         Self { disk: Disk::observed(observer), ..self }
     }
 
+    /// The same place, whose file keeps the mode that it has: for those who look and change nothing.
+    #[must_use]
+    pub fn looking_only(self) -> Self {
+        Self { privacy: Privacy::looking_only(), ..self }
+    }
+
     /// The file itself.
     pub fn path(&self) -> &Path {
         &self.file

@@ -10,14 +10,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Privacy {
     cannot_be_said: Arc<AtomicBool>,
+    looks_only: bool,
 }
 
 impl Privacy {
+    /// Leaves every file as it is, and says nothing.
+    pub(super) fn looking_only() -> Self {
+        Self { looks_only: true, ..Self::default() }
+    }
+
     /// Makes the file private if it is not, and answers what a person should hear. A file that the system does not
     /// let us change (it is somebody else's) is used all the same: doing without it would not make it unread.
     pub(super) fn restore(&self, file: &File) -> io::Result<Option<String>> {
         let mode = file.metadata()?.permissions().mode() & 0o777;
-        if mode & 0o077 == 0 {
+        if mode & 0o077 == 0 || self.looks_only {
             return Ok(None);
         }
         let what = format!("the saved login could be read by other users (mode {mode:o})");

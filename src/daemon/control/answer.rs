@@ -21,7 +21,7 @@ use crate::daemon::control::clients::{self, NotDone};
 use crate::daemon::control::login::{self, NotTaken};
 use crate::daemon::control::protocol::{IncidentRequest, LoginRequest, LogoutRequest, Outcome, Refused, Resumed};
 use crate::daemon::control::rights::{Caller, Rights};
-use crate::daemon::control::{Context, guard, incident, logout, servers, snapshot, ui};
+use crate::daemon::control::{Context, guard, incident, logout, probe, servers, snapshot, ui};
 use crate::daemon::metrics;
 use crate::daemon::report::Date;
 use crate::daemon::report::recent::Recent;
@@ -83,7 +83,7 @@ pub(super) async fn answer(context: Arc<Context>, caller: Caller, request: Reque
 /// The one method of a path; `None` if there is no such path.
 fn allowed(path: &str) -> Option<&'static str> {
     match path {
-        "/status" | "/servers" | "/clients" | "/recent" | "/reach" | "/ready" | "/metrics" => Some("GET"),
+        "/status" | "/servers" | "/clients" | "/recent" | "/reach" | "/probe" | "/ready" | "/metrics" => Some("GET"),
         "/login" | "/logout" | "/clients/add" | "/clients/remove" | "/incident" | "/resume" => Some("POST"),
         _ => pasted_for(path).map(|_| "POST").or_else(|| ui::allowed(path)),
     }
@@ -98,7 +98,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     match allowed(&path) {
         None => {
-            let known = "there are /ui, /status, /servers, /clients, /recent, /reach, /ready, /metrics, /login, /logout, /incident \
+            let known = "there are /ui, /status, /servers, /clients, /recent, /reach, /probe, /ready, /metrics, /login, /logout, /incident \
                          and /resume";
             return Err(Refusal::new(StatusCode::NOT_FOUND, known));
         }
@@ -132,6 +132,7 @@ async fn route(context: Arc<Context>, caller: Caller, request: Request<Incoming>
         "/status" => Ok(json(StatusCode::OK, &snapshot::status(&context))),
         "/servers" => Ok(json(StatusCode::OK, &servers::servers(&context))),
         "/clients" => Ok(json(StatusCode::OK, &clients::list(&context))),
+        "/probe" => Ok(json(StatusCode::OK, &probe::look(&context).await)),
         "/clients/add" => done(clients::add(&context, parsed(request).await?).await),
         "/clients/remove" => done(clients::remove(&context, parsed(request).await?).await),
         "/recent" => Ok(json(StatusCode::OK, &recent(&context))),

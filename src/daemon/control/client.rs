@@ -22,6 +22,7 @@ use crate::daemon::control::protocol::{
     AddedKey, Declared, IncidentRequest, KeyRequest, LoggedOut, LoginEvent, LoginRequest, LogoutRequest, Refused,
     RemovedKeys, Resumed,
 };
+use crate::daemon::probe::Probe;
 use crate::daemon::report::Status;
 use crate::daemon::report::clients::Clients;
 use crate::daemon::report::reach::Reachability;
@@ -204,6 +205,15 @@ impl Client {
     /// When there is no answer, or the daemon refuses: not everybody who may look may see who calls what.
     pub async fn recent(&self) -> Result<Recent, ClientError> {
         let (status, body) = self.whole(Method::GET, "/recent", Bytes::new(), PATIENCE).await?;
+        self.read(status, &body)
+    }
+
+    /// What the daemon sees of its surroundings. It looks when it is asked, which takes seconds where nobody answers.
+    ///
+    /// # Errors
+    /// When there is no answer, or the daemon is an older one.
+    pub async fn probe(&self) -> Result<Probe, ClientError> {
+        let (status, body) = self.whole(Method::GET, "/probe", Bytes::new(), PATIENCE).await?;
         self.read(status, &body)
     }
 

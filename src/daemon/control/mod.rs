@@ -1,6 +1,6 @@
 //! The control socket: HTTP/1.1 over a Unix socket, for the commands of `mcp-proxy` and for whoever operates it.
 //!
-//! `GET /status`, `/servers`, `/clients`, `/reach`, `/ready` and `/metrics` are for everybody who can open the socket, and
+//! `GET /status`, `/servers`, `/clients`, `/reach`, `/probe`, `/ready` and `/metrics` are for everybody who can open the socket, and
 //! so is the page at `/ui`; `GET /recent`,
 //! `POST /login`, `/login/ID/paste`, `/logout`, `/incident` and `/resume` for those whom `rights` lets; `POST /clients/add`
 //! and `/clients/remove` for root and the daemon's own user. [`protocol`] has the words that go over it, [`client`] is its
@@ -14,6 +14,7 @@ mod guard;
 mod incident;
 mod login;
 mod logout;
+mod probe;
 pub mod protocol;
 mod reach;
 mod rights;
@@ -29,12 +30,14 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::alibaba::credentials::Credentials;
 use crate::config::settings::Upstream;
 use crate::daemon::control::rights::Caller;
 use crate::daemon::custody::Kept;
+use crate::daemon::in_force::InForce;
 use crate::daemon::incident::Incident;
 use crate::daemon::reception::{Visit, receive};
 use crate::daemon::registrar::Registrar;
@@ -44,6 +47,7 @@ use crate::model::upstream::UpstreamName;
 use crate::net::api_client::ApiClient;
 use crate::net::listener::{Address, Listener, Stream};
 use crate::net::owner::Finder;
+use crate::net::settings::Settings as NetSettings;
 use crate::observe::audit::Audit;
 use crate::observe::health::Health;
 use crate::observe::traffic::Traffic;
@@ -95,6 +99,14 @@ pub(super) struct Context {
     pub(super) finder: Finder,
     /// People and keys.
     pub(super) registrar: Registrar,
+    /// Where browsers come back to.
+    pub(super) redirect_uri: Option<String>,
+    pub(super) net: NetSettings,
+    pub(super) max_connections: usize,
+    /// How far the configuration has gone ahead, if it can be read anew.
+    pub(super) in_force: Option<InForce>,
+    /// Held while somebody has the daemon look at its surroundings.
+    pub(super) looking: Mutex<()>,
 }
 
 impl Context {

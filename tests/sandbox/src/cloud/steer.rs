@@ -205,6 +205,13 @@ impl Cloud {
         created["Application"]["AppId"].as_str().map(str::to_owned)
     }
 
+    /// What `aliyun ims UpdateApplication` does, with the parameters of that call; false if the cloud refuses them.
+    pub fn update_application(&self, parameters: &[(&str, &str)]) -> bool {
+        let Some(account) = self.state.accounts.lock().get(KEY).map(|key| key.account.clone()) else { return false };
+        let pair = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        applications::update(self, &account, &parameters.iter().map(pair).collect::<Vec<_>>()).is_ok()
+    }
+
     /// Makes a client secret for an application; `None` when there is no such application.
     pub fn create_client_secret(&self, client_id: &str) -> Option<String> {
         let mut applications = self.state.applications.lock();
