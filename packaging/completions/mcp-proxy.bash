@@ -22,6 +22,9 @@ _mcp__proxy() {
             mcp__proxy,client)
                 cmd="mcp__proxy__subcmd__client"
                 ;;
+            mcp__proxy,client-config)
+                cmd="mcp__proxy__subcmd__client__subcmd__config"
+                ;;
             mcp__proxy,doctor)
                 cmd="mcp__proxy__subcmd__doctor"
                 ;;
@@ -55,6 +58,12 @@ _mcp__proxy() {
             mcp__proxy,status)
                 cmd="mcp__proxy__subcmd__status"
                 ;;
+            mcp__proxy,stdio)
+                cmd="mcp__proxy__subcmd__stdio"
+                ;;
+            mcp__proxy,ui)
+                cmd="mcp__proxy__subcmd__ui"
+                ;;
             mcp__proxy__subcmd__client,add)
                 cmd="mcp__proxy__subcmd__client__subcmd__add"
                 ;;
@@ -84,6 +93,9 @@ _mcp__proxy() {
                 ;;
             mcp__proxy__subcmd__help,client)
                 cmd="mcp__proxy__subcmd__help__subcmd__client"
+                ;;
+            mcp__proxy__subcmd__help,client-config)
+                cmd="mcp__proxy__subcmd__help__subcmd__client__subcmd__config"
                 ;;
             mcp__proxy__subcmd__help,doctor)
                 cmd="mcp__proxy__subcmd__help__subcmd__doctor"
@@ -117,6 +129,12 @@ _mcp__proxy() {
                 ;;
             mcp__proxy__subcmd__help,status)
                 cmd="mcp__proxy__subcmd__help__subcmd__status"
+                ;;
+            mcp__proxy__subcmd__help,stdio)
+                cmd="mcp__proxy__subcmd__help__subcmd__stdio"
+                ;;
+            mcp__proxy__subcmd__help,ui)
+                cmd="mcp__proxy__subcmd__help__subcmd__ui"
                 ;;
             mcp__proxy__subcmd__help__subcmd__client,add)
                 cmd="mcp__proxy__subcmd__help__subcmd__client__subcmd__add"
@@ -158,7 +176,7 @@ _mcp__proxy() {
 
     case "${cmd}" in
         mcp__proxy)
-            opts="-h -V --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help --version serve login logout import status servers client incident resume key check-config doctor help"
+            opts="-h -V --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help --version serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -272,6 +290,76 @@ _mcp__proxy() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --oauth-app-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allowed-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --blocked-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__client__subcmd__config)
+            opts="-h --server --upstream --key-for --write --project --file --dry-run --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help dify claude-code claude-desktop cursor vscode cherry-studio langchain openai-agents inspector"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -610,7 +698,7 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__help)
-            opts="serve login logout import status servers client incident resume key check-config doctor help"
+            opts="serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -639,6 +727,20 @@ _mcp__proxy() {
             ;;
         mcp__subcmd__proxy__subcmd__help__subcmd__client)
             opts="add list remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__help__subcmd__client__subcmd__config)
+            opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -862,6 +964,34 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__help__subcmd__stdio)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__help__subcmd__ui)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1218,7 +1348,7 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__login)
-            opts="-h --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+            opts="-h --no-qr --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1488,7 +1618,7 @@ _mcp__proxy() {
             return 0
             ;;
         mcp__subcmd__proxy__subcmd__status)
-            opts="-h --json --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+            opts="-h --json --watch --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1503,6 +1633,126 @@ _mcp__proxy() {
                     return 0
                     ;;
                 --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --oauth-app-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allowed-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --blocked-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__stdio)
+            opts="-h --server --upstream --config --host --port --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --oauth-app-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allowed-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --blocked-servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__proxy__subcmd__ui)
+            opts="-h --port --idle --config --host --no-browser --oauth-app-name --region-type --upstream-url --scope --allowed-servers --blocked-servers --profile --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -41,8 +41,11 @@ complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "serve" -d 'Serv
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "login" -d 'Sign in, then end. Beside a running daemon, it is the daemon that signs in'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "logout" -d 'Sign out: remove the saved logins'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "import" -d 'Take over the login of `aliyun mcp-proxy`; its file is not changed'
-complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "status" -d 'Say who is signed in, until when, and how the daemon stands'
+complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "status" -d 'Say who is signed in, until when, who calls, and what is wrong'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "servers" -d 'List the MCP servers: name, id, local addresses, and whether the server lists let requests pass'
+complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "stdio" -d 'Connect a client that speaks over standard input and output only to an MCP server of the running daemon'
+complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "client-config" -d 'Print what an application needs to use the MCP servers, or put it into the application\'s own file'
+complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "ui" -d 'Open a page in the browser: who is signed in, who uses it, what is wrong and what to do, live'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "client" -d 'Make, list and remove keys for clients: how a client is known that has no user or address of its own'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "incident" -d 'Stop all forwarding, end every login at the server, and show who did what'
 complete -c mcp-proxy -n "__fish_mcp_proxy_needs_command" -f -a "resume" -d 'End an incident: forward requests again'
@@ -72,6 +75,7 @@ complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l scope -d '
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l allowed-servers -d 'Forward to these MCP servers only: names, ids or path prefixes, separated by commas' -r
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l blocked-servers -d 'Never forward to these MCP servers: names, ids or path prefixes, separated by commas' -r
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l profile -d 'Take the API credentials from this profile of the aliyun CLI [default: the one that the CLI picks]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l no-qr -d 'Show no QR code of the URL'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -l no-browser -d 'Never open a browser: show the URL, and accept a pasted code or URL'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand logout" -l config -d 'Read this configuration file [default: /etc/mcp-proxy/mcp-proxy.toml, when present]' -r -F
@@ -112,6 +116,7 @@ complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l allowed-s
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l blocked-servers -d 'Never forward to these MCP servers: names, ids or path prefixes, separated by commas' -r
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l profile -d 'Take the API credentials from this profile of the aliyun CLI [default: the one that the CLI picks]' -r
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l json -d 'As JSON, for programs; docs/STATUS.md describes it'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l watch -d 'Show it anew every second, until q or Ctrl+C'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -l no-browser -d 'Never open a browser: show the URL, and accept a pasted code or URL'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand servers" -l config -d 'Read this configuration file [default: /etc/mcp-proxy/mcp-proxy.toml, when present]' -r -F
@@ -127,6 +132,52 @@ complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand servers" -l profile 
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand servers" -l json -d 'As JSON, for programs; docs/CONTROL.md describes it'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand servers" -l no-browser -d 'Never open a browser: show the URL, and accept a pasted code or URL'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand servers" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l server -d 'The server: name, id, or path [default: the only one that there is]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l upstream -d 'Among the servers of this upstream alone' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l config -d 'Read this configuration file [default: /etc/mcp-proxy/mcp-proxy.toml, when present]' -r -F
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l host -d 'Listen on this address [default: 127.0.0.1]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l port -d 'Listen on this port [default: 8088]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l oauth-app-name -d 'Use this existing OAuth application [default: aliyun-cli-mcp-proxy, created if missing]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l region-type -d 'The Alibaba Cloud site: CN or INTL [default: CN]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l upstream-url -d 'Forward to this upstream instead of the region\'s; https:// is assumed' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l scope -d 'The OAuth scope to ask for [default: /acs/mcp-server]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l allowed-servers -d 'Forward to these MCP servers only: names, ids or path prefixes, separated by commas' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l blocked-servers -d 'Never forward to these MCP servers: names, ids or path prefixes, separated by commas' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l profile -d 'Take the API credentials from this profile of the aliyun CLI [default: the one that the CLI picks]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -l no-browser -d 'Never open a browser: show the URL, and accept a pasted code or URL'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand stdio" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l server -d 'Only this server: name, id, or path [default: all that can be used]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l upstream -d 'Only the servers of this upstream' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l key-for -d 'Make a key for this `[[client]]` of the configuration, and put it in' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l file -d 'This file, not the usual one' -r -F
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l config -d 'Read this configuration file [default: /etc/mcp-proxy/mcp-proxy.toml, when present]' -r -F
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l host -d 'Listen on this address [default: 127.0.0.1]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l port -d 'Listen on this port [default: 8088]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l oauth-app-name -d 'Use this existing OAuth application [default: aliyun-cli-mcp-proxy, created if missing]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l region-type -d 'The Alibaba Cloud site: CN or INTL [default: CN]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l upstream-url -d 'Forward to this upstream instead of the region\'s; https:// is assumed' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l scope -d 'The OAuth scope to ask for [default: /acs/mcp-server]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l allowed-servers -d 'Forward to these MCP servers only: names, ids or path prefixes, separated by commas' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l blocked-servers -d 'Never forward to these MCP servers: names, ids or path prefixes, separated by commas' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l profile -d 'Take the API credentials from this profile of the aliyun CLI [default: the one that the CLI picks]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l write -d 'Change the application\'s file instead'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l project -d 'The file of the project in the current directory, not that of the person'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l dry-run -d 'Show what --write would change, and change nothing; no key is made'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -l no-browser -d 'Never open a browser: show the URL, and accept a pasted code or URL'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client-config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l port -d 'Serve the page on this port [default: any that is free]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l idle -d 'End when nobody has used the page for so long; 0 is never' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l config -d 'Read this configuration file [default: /etc/mcp-proxy/mcp-proxy.toml, when present]' -r -F
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l host -d 'Listen on this address [default: 127.0.0.1]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l oauth-app-name -d 'Use this existing OAuth application [default: aliyun-cli-mcp-proxy, created if missing]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l region-type -d 'The Alibaba Cloud site: CN or INTL [default: CN]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l upstream-url -d 'Forward to this upstream instead of the region\'s; https:// is assumed' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l scope -d 'The OAuth scope to ask for [default: /acs/mcp-server]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l allowed-servers -d 'Forward to these MCP servers only: names, ids or path prefixes, separated by commas' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l blocked-servers -d 'Never forward to these MCP servers: names, ids or path prefixes, separated by commas' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l profile -d 'Take the API credentials from this profile of the aliyun CLI [default: the one that the CLI picks]' -r
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -l no-browser -d 'Never open a browser: show the URL, and accept a pasted code or URL'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand ui" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client; and not __fish_seen_subcommand_from add list remove help" -l config -d 'Read this configuration file [default: /etc/mcp-proxy/mcp-proxy.toml, when present]' -r -F
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client; and not __fish_seen_subcommand_from add list remove help" -l host -d 'Listen on this address [default: 127.0.0.1]' -r
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand client; and not __fish_seen_subcommand_from add list remove help" -l port -d 'Listen on this port [default: 8088]' -r
@@ -280,19 +331,22 @@ complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand doctor" -l profile -
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand doctor" -l json -d 'As JSON, for programs; docs/DOCTOR.md describes it'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand doctor" -l no-browser -d 'Never open a browser: show the URL, and accept a pasted code or URL'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "serve" -d 'Serve until stopped; this is what happens without a command'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "login" -d 'Sign in, then end. Beside a running daemon, it is the daemon that signs in'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "logout" -d 'Sign out: remove the saved logins'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "import" -d 'Take over the login of `aliyun mcp-proxy`; its file is not changed'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "status" -d 'Say who is signed in, until when, and how the daemon stands'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "servers" -d 'List the MCP servers: name, id, local addresses, and whether the server lists let requests pass'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "client" -d 'Make, list and remove keys for clients: how a client is known that has no user or address of its own'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "incident" -d 'Stop all forwarding, end every login at the server, and show who did what'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "resume" -d 'End an incident: forward requests again'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "key" -d 'Make and change the key that saved logins are encrypted with'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "check-config" -d 'Check the configuration and say where each value comes from'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "doctor" -d 'Look for what is wrong between clients and the cloud, and say how to mend each'
-complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers client incident resume key check-config doctor help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "serve" -d 'Serve until stopped; this is what happens without a command'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "login" -d 'Sign in, then end. Beside a running daemon, it is the daemon that signs in'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "logout" -d 'Sign out: remove the saved logins'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "import" -d 'Take over the login of `aliyun mcp-proxy`; its file is not changed'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "status" -d 'Say who is signed in, until when, who calls, and what is wrong'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "servers" -d 'List the MCP servers: name, id, local addresses, and whether the server lists let requests pass'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "stdio" -d 'Connect a client that speaks over standard input and output only to an MCP server of the running daemon'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "client-config" -d 'Print what an application needs to use the MCP servers, or put it into the application\'s own file'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "ui" -d 'Open a page in the browser: who is signed in, who uses it, what is wrong and what to do, live'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "client" -d 'Make, list and remove keys for clients: how a client is known that has no user or address of its own'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "incident" -d 'Stop all forwarding, end every login at the server, and show who did what'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "resume" -d 'End an incident: forward requests again'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "key" -d 'Make and change the key that saved logins are encrypted with'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "check-config" -d 'Check the configuration and say where each value comes from'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "doctor" -d 'Look for what is wrong between clients and the cloud, and say how to mend each'
+complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and not __fish_seen_subcommand_from serve login logout import status servers stdio client-config ui client incident resume key check-config doctor help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and __fish_seen_subcommand_from client" -f -a "add" -d 'Make a key for a client, and print it: this once, for only its digest is kept'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and __fish_seen_subcommand_from client" -f -a "list" -d 'List the clients of the configuration, and of each key its fingerprint, when it was made, and when it was last used'
 complete -c mcp-proxy -n "__fish_mcp_proxy_using_subcommand help; and __fish_seen_subcommand_from client" -f -a "remove" -d 'Remove the keys of a client, or one of them. They are good for nothing from then on'

@@ -151,7 +151,7 @@ pub(super) enum Command {
         /// Only the servers of this upstream.
         #[arg(long, value_name = "NAME")]
         upstream: Option<String>,
-        /// Make a key for this [[client]] of the configuration, and put it in.
+        /// Make a key for this `[[client]]` of the configuration, and put it in.
         #[arg(long, value_name = "CLIENT")]
         key_for: Option<String>,
         /// Change the application's file instead.

@@ -249,7 +249,7 @@ mod tests {
                         claude mcp add --transport sse old http://127.0.0.1:8088/custom/old/sse";
         assert_eq!(commands, expected);
         let odd = Entry { url: "http://h/a b?x=1&y='".to_owned(), ..entries().remove(0) };
-        let command = text(App::ClaudeCode, &[odd.clone()], &common(None));
+        let command = text(App::ClaudeCode, std::slice::from_ref(&odd), &common(None));
         assert_eq!(shlex::split(&command).unwrap().last().unwrap(), &odd.url);
         assert!(!text(App::ClaudeCode, &entries(), &common(Some("mcpk_x"))).contains("claude mcp add"));
         let dify = text(App::Dify, &entries()[..1], &common(Some("mcpk_x")));

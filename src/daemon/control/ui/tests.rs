@@ -355,7 +355,7 @@ fn notices_are_whole_by_themselves_and_lead_on_only_where_they_should() {
     for language in LANGUAGES {
         let notice = Notice::new(ui::LINK_USED, vec![HOSTILE.to_owned()]);
         let html = notice.page(language);
-        tags(&html.replace(|c: char| c == '{' || c == '}', ""));
+        tags(&html.replace(['{', '}'], ""));
         assert!(!html.contains("<script") && !html.contains("http-equiv"), "{html}");
         let onward = Some(("https://a.example/?b=c&d=\"e".to_owned(), ui::OPEN));
         let html = Notice { onward, ..notice }.page(language);
