@@ -12,6 +12,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -444,7 +445,10 @@ struct Networks {
 
 impl Networks {
     fn make() -> Self {
-        let networks = Self { prefix: format!("mp{}", std::process::id()) };
+        // Tests of one process run at the same time.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let networks = Self { prefix: format!("mp{}-{number}", std::process::id()) };
         for name in ["h", "c", "d", "r"] {
             networks.ip(&["netns", "add", &networks.name(name)]);
         }

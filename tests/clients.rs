@@ -386,12 +386,12 @@ async fn langchain_without_a_login_over_sse() {
 }
 
 #[tokio::test]
-async fn the_readme_shows_what_a_client_is_told() {
+async fn the_documents_show_what_a_client_is_told() {
     let sandbox = sandbox().await;
     let proxy = Proxy::start(&sandbox).await;
     let (_, _, told) = proxy.post("/mcp", r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await;
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let shown = readme.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/LOGINS.md")).unwrap();
+    let shown = document.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(json(shown), json(&told));
 }

@@ -10,6 +10,33 @@ use crate::daemon::import::ImportError;
 use crate::daemon::obstacle::Obstacle;
 use crate::daemon::sign_in::SignInError;
 
+/// What each code means, for the reference.
+pub(super) const MEANINGS: &[(Exit, &str)] = &[
+    (Exit::Ok, "All went well; also a stop by Ctrl+C or SIGTERM."),
+    (Exit::Usage, "The command line is wrong."),
+    (
+        Exit::DataError,
+        "The file to import holds no login, the file with the client keys is not readable, or an application's file is \
+         left alone.",
+    ),
+    (Exit::NoInput, "The file to import is not there, or cannot be read; there is no such client key."),
+    (
+        Exit::Unavailable,
+        "Something needed is not there: a port in use, a service that cannot be reached, an MCP server that nobody has. \
+         (`doctor`: of this and the codes below, that of the first fault.)",
+    ),
+    (Exit::Software, "A fault of mcp-proxy."),
+    (Exit::OsError, "The system refused something basic."),
+    (Exit::CantCreate, "A key file exists already, or cannot be made; there are too many client keys."),
+    (Exit::IoError, "A saved login, a client key or an application's file cannot be written or removed."),
+    (
+        Exit::TempFail,
+        "It may work another time: a sign-in that was broken off, a login in use, an import that is older than ours.",
+    ),
+    (Exit::NoPermission, "The sign-in was refused, a person has to sign in, or you may not open the control socket."),
+    (Exit::Config, "The configuration, a key, a saved login, the credentials or the OAuth application is wrong."),
+];
+
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -106,5 +133,18 @@ impl From<&ImportError> for Exit {
             ImportError::OursIsNewer { .. } | ImportError::Busy(_) => Self::TempFail,
             ImportError::Save(_) => Self::IoError,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_meaning() {
+        let described: Vec<Exit> = MEANINGS.iter().map(|(exit, _)| *exit).collect();
+        let text = include_str!("exit.rs").split("#[cfg(test)]").next().unwrap();
+        let codes = text.lines().filter_map(|line| line.split_once(" = ")?.1.strip_suffix(',')?.parse::<u8>().ok());
+        assert_eq!(described.iter().map(|exit| *exit as u8).collect::<Vec<_>>(), codes.collect::<Vec<_>>());
     }
 }

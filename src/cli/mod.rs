@@ -73,6 +73,11 @@ pub fn definition() -> clap::Command {
     Args::command()
 }
 
+/// The exit codes and what they mean, as the reference has them.
+pub fn exit_codes() -> impl Iterator<Item = (u8, &'static str)> {
+    exit::MEANINGS.iter().map(|(exit, meaning)| (*exit as u8, *meaning))
+}
+
 fn run(args: &Args) -> Exit {
     limits::write_no_core_files();
     limits::keep_memory_private();

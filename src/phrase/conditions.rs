@@ -56,7 +56,7 @@ phrases! {
 }
 
 /// Name, title and remedy of each.
-const CONDITIONS: &[(&str, Phrase, Phrase)] = &[
+pub const CONDITIONS: &[(&str, Phrase, Phrase)] = &[
     ("login-required", LOGIN_REQUIRED, LOGIN_REQUIRED_REMEDY),
     ("token-renewal-failing", TOKEN_RENEWAL_FAILING, TOKEN_RENEWAL_FAILING_REMEDY),
     ("token-not-durable", TOKEN_NOT_DURABLE, TOKEN_NOT_DURABLE_REMEDY),

@@ -8,6 +8,7 @@
 
 mod metrics;
 mod pages;
+mod reference;
 mod roff;
 
 use std::collections::BTreeMap;
@@ -35,17 +36,20 @@ fn generated() -> BTreeMap<PathBuf, String> {
         files.insert(completions.join(name), String::from_utf8(text).unwrap());
     }
     files.insert(PathBuf::from(metrics::DOCUMENT), metrics::document());
+    files.insert(PathBuf::from(reference::DOCUMENT), reference::document());
     files
 }
 
 /// Every committed file, by its path in the tree.
 fn committed() -> BTreeMap<PathBuf, String> {
-    let document = fs::read_to_string(root().join(metrics::DOCUMENT)).unwrap();
+    let documents = [metrics::DOCUMENT, reference::DOCUMENT];
+    let documents =
+        documents.map(|path| (PathBuf::from(path), fs::read_to_string(root().join(path)).unwrap_or_default()));
     let entries = DIRECTORIES.iter().flat_map(|directory| fs::read_dir(root().join(directory)).unwrap());
     entries
         .map(|entry| entry.unwrap().path())
         .map(|path| (path.strip_prefix(root()).unwrap().to_owned(), fs::read_to_string(&path).unwrap()))
-        .chain([(PathBuf::from(metrics::DOCUMENT), document)])
+        .chain(documents)
         .collect()
 }
 

@@ -41,7 +41,7 @@ fn commands(command: &Command, name: &str, pages: &mut BTreeMap<String, String>)
     let mut page = String::from_utf8(page).unwrap();
     if name == "mcp-proxy" {
         page += &section("Exit status");
-        page += &markdown(&part("README.md", "Exit codes"));
+        page += &markdown(&exit_codes());
         page += &section("Environment");
         page += &OWN_VARIABLES.iter().map(|(name, meaning)| entry(&bold(name), &text(meaning))).collect::<String>();
         let every =
@@ -54,11 +54,9 @@ fn commands(command: &Command, name: &str, pages: &mut BTreeMap<String, String>)
     pages.insert(format!("{name}.1"), page);
 }
 
-/// A section of a document, without its heading.
-fn part(document: &str, heading: &str) -> String {
-    let whole = fs::read_to_string(root().join(document)).unwrap();
-    let part = whole.split(&format!("\n## {heading}\n")).nth(1).unwrap();
-    part.split("\n## ").next().unwrap().to_owned()
+fn exit_codes() -> String {
+    let rows = cli::exit_codes().map(|(code, meaning)| format!("| {code} | {meaning} |\n"));
+    format!("| Code | Meaning |\n|---|---|\n{}", rows.collect::<String>())
 }
 
 fn see_also(pages: &[&str]) -> String {
