@@ -74,19 +74,6 @@ phrases! {
     NOTHING_WRONG: "Nothing is wrong.", "一切正常。";
     TO_DO: "What to do:", "处理方法：";
     SINCE: "for {length}", "已持续 {length}";
-    CONDITION_LOGIN_REQUIRED: "A person has to sign in", "需要有人登录";
-    CONDITION_RENEWAL_FAILING: "The token cannot be renewed", "令牌无法续期";
-    CONDITION_NOT_DURABLE: "The newest login is not on disk", "最新的登录没有写入磁盘";
-    CONDITION_EXPIRING: "The login ends soon", "登录即将到期";
-    CONDITION_RELOAD_FAILED: "The new configuration is not correct", "新的配置不正确";
-    CONDITION_CALLERS_UNKNOWN: "Callers on this machine cannot be told apart", "无法识别本机上的调用者";
-    CONDITION_REGISTER_UNUSABLE: "The register of people and keys cannot be read", "无法读取人员与密钥登记";
-    CONDITION_OPEN_TO_ANYONE: "Anybody who reaches the port acts with the login", "能访问该端口的任何人都可使用此登录";
-    CONDITION_INCIDENT: "Stopped: nothing is forwarded", "已停止：不转发任何请求";
-    CONDITION_AUDIT: "The audit trail cannot be written", "无法写入审计记录";
-    CONDITION_CERTIFICATE: "The certificate for clients ends soon", "供客户端使用的证书即将到期";
-    CONDITION_METRICS: "The address for metrics cannot be served", "无法提供指标地址";
-    CONDITION_RESTART: "Changes wait for a restart", "有更改需要重启后生效";
 
     // Numbers.
     NUMBERS: "In numbers", "概况";

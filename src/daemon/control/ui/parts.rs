@@ -7,7 +7,8 @@ use crate::daemon::control::ui::html::{moment, name, text};
 use crate::daemon::control::ui::view::View;
 use crate::daemon::control::ui::{latency, servers, sign_in_card, traffic};
 use crate::daemon::report::Condition;
-use crate::phrase::{Phrase, ui};
+use crate::model::language::Language;
+use crate::phrase::{self, ui};
 
 /// One part, as it is now.
 pub(super) struct Part {
@@ -77,62 +78,31 @@ fn conditions(view: &View) -> String {
 
 fn item(view: &View, condition: &Condition) -> String {
     let Condition { name: condition, subject, reason, remedy, since } = condition;
-    let title = titled(condition).map_or_else(|| text(condition), |phrase| view.say(phrase));
+    let known = phrase::conditions::of(condition);
+    let title = known.map_or_else(|| text(condition), |(title, _)| view.say(title));
+    // What happened is said in English, in the log as here; what the daemon says of the remedy is more exact than the
+    // catalogue, and English too.
+    let remedy = match known {
+        Some((_, general)) if view.language != Language::English => format!("<span>{}</span>", view.say(general)),
+        _ => format!("<span lang=\"en\">{}</span>", text(remedy)),
+    };
     let since = since.map_or_else(String::new, |since| {
         let (at, length) = (moment(since.wall()), view.length(whole_seconds(view.now.since(since.wall()))));
         let words = view.fill(ui::SINCE, &[("length", &length)]);
         format!(" · <time datetime=\"{at}\" title=\"{at}\">{words}</time>")
     });
     let about = if subject.is_empty() { String::new() } else { format!("{} · ", name(subject)) };
-    // What happened and what helps are said in English, in the log as here.
     format!(
         "<li><h3><span class=\"mark bad\" aria-hidden=\"true\">!</span>{title}</h3>\n\
          <p class=\"meta\">{about}<code>{condition}</code>{since}</p>\n\
          <p lang=\"en\">{reason}</p>\n\
-         <p class=\"remedy\"><strong>{todo}</strong> <span lang=\"en\">{remedy}</span></p></li>\n",
+         <p class=\"remedy\"><strong>{todo}</strong> {remedy}</p></li>\n",
         condition = text(condition),
         reason = text(reason),
         todo = view.say(ui::TO_DO),
-        remedy = text(remedy),
     )
 }
 
 fn whole_seconds(length: Duration) -> Duration {
     Duration::from_secs(length.as_secs())
-}
-
-/// What a condition is called for people; docs/OPERATING.md has them all.
-fn titled(condition: &str) -> Option<Phrase> {
-    Some(match condition {
-        "login-required" => ui::CONDITION_LOGIN_REQUIRED,
-        "token-renewal-failing" => ui::CONDITION_RENEWAL_FAILING,
-        "token-not-durable" => ui::CONDITION_NOT_DURABLE,
-        "login-expiring" => ui::CONDITION_EXPIRING,
-        "reload-failed" => ui::CONDITION_RELOAD_FAILED,
-        "callers-unknown" => ui::CONDITION_CALLERS_UNKNOWN,
-        "register-unusable" => ui::CONDITION_REGISTER_UNUSABLE,
-        "open-to-anyone" => ui::CONDITION_OPEN_TO_ANYONE,
-        "incident" => ui::CONDITION_INCIDENT,
-        "audit-not-written" => ui::CONDITION_AUDIT,
-        "tls-certificate-expires" => ui::CONDITION_CERTIFICATE,
-        "metrics-not-served" => ui::CONDITION_METRICS,
-        "restart-needed" => ui::CONDITION_RESTART,
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_documented_condition_has_a_title() {
-        let document = include_str!("../../../../docs/OPERATING.md");
-        let section = document.split("\n## Conditions\n").nth(1).unwrap().split("\n## ").next().unwrap();
-        let names = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-        let names: Vec<&str> = names.filter(|name| name.contains('-') || *name == "incident").collect();
-        assert!(names.len() > 5, "{names:?}");
-        let untitled: Vec<_> = names.iter().filter(|name| titled(name).is_none()).collect();
-        assert!(untitled.is_empty(), "{untitled:?}");
-    }
 }
