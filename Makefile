@@ -28,7 +28,7 @@ RELEASE_FLAGS = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO
 RELEASE = RUSTFLAGS="$(RUSTFLAGS) $(RELEASE_FLAGS)" $(CARGO)
 
 # Tools run for seconds: they are built quickly rather than well, and what several of them need is built once.
-INSTALL = CARGO_TARGET_DIR=$(CURDIR)/target/tools CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+INSTALL = CARGO_TARGET_DIR=$(CURDIR)/target/tools CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 $(CARGO) install --locked
 
 help: ## print this list
@@ -59,7 +59,9 @@ test-systemd: packages ## boot a real systemd, install the package there, and lo
 	@tests/systemd/run
 
 properties: ## drive the token machine through 100,000 random sequences
-	PROPTEST_CASES=100000 $(CARGO) test --locked --package mcp-proxy --lib every_sequence
+	@$(CARGO) test --locked --package mcp-proxy --lib --no-run
+	@PROPTEST_CASES=50000 $(CARGO) test --locked --package mcp-proxy --lib every_sequence & first=$$!; \
+		PROPTEST_CASES=50000 $(CARGO) test --locked --package mcp-proxy --lib every_sequence && wait $$first
 
 fuzz: ## feed random input to whatever reads input: make fuzz SECONDS=600
 	@fuzz/run $(SECONDS)

@@ -6,15 +6,21 @@
 #
 # It has no network but its loopback device. It lives in a control group of its own: ending that ends everything in it.
 #
+#   machine_of SUITE   the release that the others are about
+#   machine_host       install on this host what is needed, unless it is there
 #   machine_prepare    make the root file system, unless it is there
 #   machine_start      start a new machine and wait until it is up
 #   machine_restart    shut it down in order, and start it again with its disk
 #   machine_stop       end it at once
 #   inside COMMAND...  run a command in it, as root
 
-machine_dir=$PWD/target/systemd
-machine_suite=bookworm
-machine_group=mcp-proxy-test-$$
+# Everything of a release has places of its own, so that machines of several can run beside each other.
+machine_of() { # SUITE
+    machine_suite=$1
+    machine_dir=$PWD/target/systemd/$1
+    machine_group=mcp-proxy-test-$$-$1
+}
+machine_of bookworm
 machine_patience=60 # seconds, to start or to shut down
 machine_packages=systemd,systemd-sysv,dbus,libnss-systemd,ca-certificates,curl,sudo,procps,iproute2,rpm,libpam-systemd,dbus-user-session
 # Raise it when a root file system has to be made anew.
@@ -24,7 +30,7 @@ machine_recipe=1
 machine_pid() { cat "$machine_dir/pid" 2>/dev/null; }
 machine_runs() { kill -0 "$(machine_pid)" 2>/dev/null; }
 
-machine_base() { echo "$machine_dir/$machine_suite-$machine_recipe"; }
+machine_base() { echo "$machine_dir/base-$machine_recipe"; }
 
 # Installs the Debian packages whose command is missing on this host.
 machine_tools() { # COMMAND PACKAGE [COMMAND PACKAGE]...
@@ -50,17 +56,18 @@ machine_archives() {
         ' | sort -u
 }
 
-machine_prepare() {
-    local base archives proxy options=() log=$machine_dir/$machine_suite.log
-    base=$(machine_base)
+# Once, before machines of several releases are prepared at the same time.
+machine_host() {
     machine_tools mmdebstrap mmdebstrap systemd-nspawn systemd-container
+    [[ -n $(machine_archives) ]] || apt-get -qq update
+}
+
+machine_prepare() {
+    local base archives proxy options=() log=$machine_dir/base.log
+    base=$(machine_base)
     [[ ! -d $base ]] || return 0
     mkdir -p "$machine_dir"
     archives=$(machine_archives)
-    if [[ -z $archives ]]; then
-        apt-get -qq update
-        archives=$(machine_archives)
-    fi
     [[ -n $archives ]] || { echo "apt knows no Debian archive on this host" >&2; return 1; }
     eval "$(apt-config shell proxy Acquire::http::Proxy)"
     [[ -z ${proxy:-} ]] || options+=(--aptopt="Acquire::http::Proxy \"$proxy\"")
