@@ -40,10 +40,10 @@ walk README.md "Five minutes"
 expect "<Error>" inside curl --silent --max-time 30 http://127.0.0.1:8088/
 
 # What was printed is what the Inspector takes. It runs on the host, in the network of the machine.
-build=tests/clients/inspector/node_modules/@modelcontextprotocol/inspector-cli/build
+build=$PWD/tests/clients/inspector/node_modules/@modelcontextprotocol/inspector-cli/build
 if [[ -e $build/cli.js ]]; then
     inside mcp-proxy client-config inspector --server sandbox-tools 2>/dev/null >"$machine_dir/inspector.json"
-    said=$(nsenter --target "$(machine_init)" --net -- node "$build/cli.js" --cli --config "$machine_dir/inspector.json" \
+    said=$(nsenter --target "$(machine_init)" --net --wd="$build" -- node cli.js --cli --config "$machine_dir/inspector.json" \
         --server sandbox-tools --method tools/call --tool-name echo --tool-arg text=walked) || fail "the Inspector: $said"
     [[ $said == *walked* ]] || fail "the Inspector: $said"
     figure "from the package to a tool call" "$(($(milliseconds) - began)) ms"

@@ -23,8 +23,9 @@ awk '/mcp-proxy-tls.socket`:$/ { here = 1 } here && /^```ini/ { code = 1; next }
     sed 's/10\.1\.0\.5/127.0.0.1/' | put /etc/systemd/system/mcp-proxy-tls.socket 644
 put /etc/systemd/system/mcp-proxy.service.d/tls.conf 644 <<<$'[Service]\nSockets=mcp-proxy-tls.socket'
 inside systemctl daemon-reload
+inside systemctl stop mcp-proxy.service
 inside systemctl enable --now mcp-proxy-tls.socket
-inside systemctl restart mcp-proxy
+inside systemctl start mcp-proxy.service
 
 by_tls() {
     inside curl --silent --show-error --max-time 30 --cacert /root/fullchain.pem \
