@@ -74,7 +74,7 @@ inside systemctl restart mcp-proxy
 expect "encrypted, key" inside mcp-proxy status
 type_line "systemctl stop mcp-proxy.socket mcp-proxy-control.socket mcp-proxy.service"
 inside bash -c '! curl --silent --max-time 2 http://127.0.0.1:8088/' || fail "somebody still listens"
-inside systemctl start mcp-proxy.socket
+inside systemctl start mcp-proxy.socket mcp-proxy.service
 
 # docs/MIGRATION.md: the old service goes.
 put /etc/systemd/system/aliyun-mcp-proxy.service 644 <<<$'[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target'
