@@ -31,7 +31,10 @@ fn what_is_no_request_is_put_down_with_its_reason_and_a_flood_of_it_in_part() {
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let records: Vec<Value> = lines.filter(|line| line["event"] == "no-request").collect();
     let reasons: Vec<&str> = records.iter().map(|record| record["reason"].as_str().unwrap()).collect();
-    assert_eq!(reasons[..3], ["malformed", "too-long", "too-late"]);
+    // Each connection is put down by its own task, so in no order.
+    let times = |wanted: &str| reasons.iter().filter(|reason| **reason == wanted).count();
+    assert_eq!((times("too-long"), times("too-late")), (1, 1), "{reasons:?}");
+    assert_eq!(times("malformed"), reasons.len() - 2, "{reasons:?}");
     assert!((20..=40).contains(&reasons.len()), "{} of 63", reasons.len());
     assert!(records.iter().all(|record| record["address"] == "127.0.0.1" && record["port"].is_u64()));
     assert!(records.iter().all(|record| !record["detail"].as_str().unwrap().is_empty()));
