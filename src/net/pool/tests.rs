@@ -15,6 +15,7 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::io::InspectWriter;
 
 use self::peer::*;
 use super::*;
@@ -27,6 +28,7 @@ struct World {
     pool: Arc<Pool<Out>>,
     peers: mpsc::UnboundedReceiver<DuplexStream>,
     dials: Arc<AtomicUsize>,
+    writes: Arc<AtomicUsize>,
 }
 
 impl World {
@@ -38,19 +40,21 @@ impl World {
     fn with_delay(protocol: Protocol, delay: Duration) -> Self {
         let (accepted, peers) = mpsc::unbounded_channel();
         let dials = Arc::new(AtomicUsize::new(0));
-        let dialled = dials.clone();
+        let writes = Arc::new(AtomicUsize::new(0));
+        let (dialled, written) = (dials.clone(), writes.clone());
         let dial: Dial = Box::new(move || {
             dialled.fetch_add(1, Ordering::SeqCst);
-            let accepted = accepted.clone();
+            let (accepted, written) = (accepted.clone(), written.clone());
             Box::pin(async move {
                 tokio::time::sleep(delay).await;
                 let (ours, theirs) = tokio::io::duplex(1024 * 1024);
                 accepted.send(theirs).map_err(|_| "nobody listens".to_owned())?;
-                Ok(Wire { io: Box::new(ours), protocol })
+                let counted = InspectWriter::new(ours, move |_| _ = written.fetch_add(1, Ordering::SeqCst));
+                Ok(Wire { io: Box::new(counted), protocol })
             })
         });
         let pool = Pool::new(dial, Arc::default());
-        Self { pool: Arc::new(pool), peers, dials }
+        Self { pool: Arc::new(pool), peers, dials, writes }
     }
 
     fn send(&self, method: &str, body: Out) -> Sent {
@@ -117,6 +121,24 @@ async fn streams_beyond_the_limit_go_to_further_connections() {
         assert!(world.peers.is_empty(), "no connection more than needed");
         world = World::new(Protocol::Http2);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn http2_writes_head_and_body_of_a_call_together() {
+    let mut world = World::new(Protocol::Http2);
+    let first = world.post();
+    let mut peer = Peer::allowing(world.peer().await, 3).await;
+    let stream = peer.request().await;
+    peer.answer(stream, b"ok").await;
+    text(first).await;
+    settle().await;
+    world.writes.store(0, Ordering::SeqCst);
+    let second = world.post();
+    let stream = peer.request().await;
+    peer.frame(|frame| frame.kind == DATA && frame.stream == stream).await;
+    assert_eq!(world.writes.load(Ordering::SeqCst), 1);
+    peer.answer(stream, b"ok").await;
+    text(second).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,7 +234,8 @@ async fn an_attempt_that_fails_fails_for_all_who_wait() {
     });
     let (_, peers) = mpsc::unbounded_channel();
     let tally = Arc::new(Tally::default());
-    let world = World { pool: Arc::new(Pool::<Out>::new(dial, tally.clone())), peers, dials };
+    let (pool, writes) = (Arc::new(Pool::<Out>::new(dial, tally.clone())), Arc::default());
+    let world = World { pool, peers, dials, writes };
     let calls: Vec<Sent> = (0..5).map(|_| world.post()).collect();
     for call in calls {
         assert_eq!(error(call).await.to_string(), "cannot connect: no route");

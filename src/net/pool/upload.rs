@@ -25,6 +25,8 @@ pub(super) struct Upload<B> {
     to: Option<(SendStream<Bytes>, Arc<Place>)>,
     /// What the body gave and the peer has no room for yet, and whether it is the last piece.
     waiting: Option<(Bytes, bool)>,
+    /// A piece was handed over.
+    begun: bool,
     /// `None` once the answer is complete.
     end: Option<oneshot::Receiver<()>>,
 }
@@ -32,7 +34,7 @@ pub(super) struct Upload<B> {
 impl<B> Upload<B> {
     pub(super) fn new(body: B, stream: SendStream<Bytes>, place: Arc<Place>) -> (Self, End) {
         let (tell, end) = oneshot::channel();
-        (Self { body, to: Some((stream, place)), waiting: None, end: Some(end) }, tell)
+        (Self { body, to: Some((stream, place)), waiting: None, begun: false, end: Some(end) }, tell)
     }
 }
 
@@ -43,7 +45,9 @@ where
     fn poll_send(&mut self, stream: &mut SendStream<Bytes>, context: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         loop {
             if let Some((piece, last)) = self.waiting.take() {
-                if !piece.is_empty() && stream.capacity() == 0 {
+                // A stream has no capacity before its head was written. What is there by then goes out with the head: one
+                // write instead of two, and for a small call that is all there is.
+                if self.begun && !piece.is_empty() && stream.capacity() == 0 {
                     match stream.poll_capacity(context) {
                         Poll::Ready(Some(Ok(_))) => {}
                         Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
@@ -54,6 +58,7 @@ where
                         }
                     }
                 }
+                self.begun = true;
                 stream.send_data(piece, last)?;
                 if last {
                     return Poll::Ready(Ok(()));
