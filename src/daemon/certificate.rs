@@ -6,8 +6,8 @@ use crate::config::settings::Tls;
 use crate::daemon::StartError;
 use crate::model::time::{Clock, Wall};
 use crate::net::identity::{Acceptor, Identity};
-use crate::observe::audit::event::in_utc;
 use crate::observe::health::Health;
+use crate::observe::stamp::in_utc;
 
 /// The certificate ends soon, or has ended.
 const EXPIRES: &str = "tls-certificate-expires";

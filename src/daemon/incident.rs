@@ -186,7 +186,7 @@ impl Incident {
     }
 
     fn raise(&self, by: &str, since: Option<Wall>) {
-        let since = since.map(|since| format!(" at {}", crate::observe::audit::event::in_utc(since)));
+        let since = since.map(|since| format!(" at {}", crate::observe::stamp::in_utc(since)));
         let reason = format!("Nothing is forwarded: {by} declared an incident{}", since.unwrap_or_default());
         self.health.raise(CONDITION, SUBJECT, &reason, REMEDY);
     }

@@ -10,12 +10,12 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::model::certificate::Fingerprint;
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
-use crate::model::time::{Clock, Mono};
+use crate::model::time::{Clock, Mono, Wall};
 use crate::model::trace::TraceId;
 use crate::observe::audit::Audit;
 use crate::observe::audit::event::{Call, Caller, Event, Request, Server, Verdict};
 use crate::observe::kinds::{Breaker, Failure, RuleKind};
-use crate::observe::line::{Called, log};
+use crate::observe::line::{called, log};
 use crate::observe::recent::Entry;
 use crate::observe::text::shown;
 use crate::observe::trace::{Place, Span};
@@ -117,6 +117,11 @@ impl Record {
             endless: false,
             ending: Ending::ClientGone,
         }
+    }
+
+    /// When the request began.
+    pub fn began(&self) -> Wall {
+        self.request.as_ref().map_or(Wall::from_unix_millis(0), |request| request.began)
     }
 
     /// What the log calls this request.
@@ -309,7 +314,7 @@ impl Drop for Record {
         request.ending = self.ending.words();
         self.count(&request, duration);
         if self.has_line(&request, complete && good, now.mono, duration) {
-            log(&request, self.ending.remark(), duration);
+            log(&request, self.ending.remark(), now.wall, duration);
         }
         if let Some((place, tracer)) = self.span.zip(self.traffic.tracer()) {
             tracer.record(Span::of(&request, place, self.failure, complete));
@@ -328,7 +333,7 @@ impl Record {
         if !success || request.verdict == Verdict::Refused || calls_tool() {
             return true;
         }
-        let method = Called::of(&request.calls).0.map(|call| call.method.as_str());
+        let method = called(&request.calls).map(|call| call.method.as_str());
         self.traffic.routine.gets_line(now, method, took, self.bytes)
     }
 
@@ -341,7 +346,7 @@ impl Record {
         let usage = self.usage();
         usage.ended(Counted {
             server: request.server.as_ref().map(|server| server.name.as_str()),
-            method: Called::of(&request.calls).0.map(|call| call.method.as_str()),
+            method: called(&request.calls).map(|call| call.method.as_str()),
             status: request.status,
             took: (!self.endless).then_some(duration),
             broken_by,

@@ -45,7 +45,10 @@ pub fn begin(settings: &Settings) -> Result<Log, String> {
     let (filter, level) = reload::Layer::new(filter(settings)?);
     let lines = Arc::new(Lines::default());
     let (outlet, why_not_the_journal) = outlet::open();
-    let queue = Queue::new(lines.clone(), outlet.all_fields);
+    let queue = Queue::new(lines.clone());
+    if outlet.takes_text() {
+        queue::take_text(&lines);
+    }
     lines.clone().write_to(outlet).map_err(|error| format!("cannot log: {error}"))?;
     tracing_subscriber::registry().with(filter).with(queue).try_init().map_err(|error| error.to_string())?;
     if let Some(error) = why_not_the_journal {

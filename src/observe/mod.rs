@@ -13,6 +13,7 @@ pub mod pulse;
 mod queue;
 pub mod recent;
 pub mod routine;
+pub mod stamp;
 pub mod text;
 pub mod trace;
 pub mod traffic;

@@ -1,6 +1,7 @@
 //! Where the lines of the log go: the journal with all their fields (systemd's native protocol), or standard error.
 
 use std::env;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -9,15 +10,46 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::Subscriber;
 use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
+
+use crate::model::time::{Clock, Wall};
+use crate::observe::stamp::{Stamp, in_utc};
 
 /// What writes lines. It is given events and is never installed, so it decides nothing about what is enabled.
 pub(super) struct Outlet {
     pub(super) writer: Box<dyn Subscriber + Send + Sync>,
-    /// Whether fields that repeat what the message says are of use.
-    pub(super) all_fields: bool,
+    /// How lines look that are text already, where the outlet takes such.
+    text: Option<Text>,
     /// What was written for standard error and did not go there yet.
     gathered: Gathered,
+}
+
+/// Lines that are text already look as events do that `tracing_subscriber` writes.
+struct Text {
+    stamp: Mutex<Stamp>,
+    before_time: &'static str,
+    after_time: &'static str,
+}
+
+impl Text {
+    fn new(colours: bool) -> Self {
+        let (before_time, after_time) = match colours {
+            true => ("\u{1b}[2m", "\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m "),
+            false => ("", "  INFO "),
+        };
+        Self { stamp: Mutex::default(), before_time, after_time }
+    }
+}
+
+/// The time of events.
+struct Time(Clock);
+
+impl FormatTime for Time {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        writer.write_str(&in_utc(self.0.now().wall))
+    }
 }
 
 /// Lines that go to standard error together.
@@ -30,7 +62,28 @@ const MOST_GATHERED: usize = 32 * 1024;
 impl Outlet {
     /// One that needs no flushing.
     pub(super) fn of(writer: impl Subscriber + Send + Sync) -> Self {
-        Self { writer: Box::new(writer), all_fields: true, gathered: Gathered::default() }
+        Self { writer: Box::new(writer), text: None, gathered: Gathered::default() }
+    }
+
+    /// True if it takes lines that are text already.
+    pub(super) fn takes_text(&self) -> bool {
+        self.text.is_some()
+    }
+
+    /// Writes a line that is text already, at the level `INFO`.
+    pub(super) fn write_text(&self, at: Wall, line: &str) {
+        let Some(text) = &self.text else { return };
+        let mut gathered = self.gathered.lock();
+        gathered.extend_from_slice(text.before_time.as_bytes());
+        text.stamp.lock().unwrap_or_else(PoisonError::into_inner).put(at, &mut gathered);
+        gathered.extend_from_slice(text.after_time.as_bytes());
+        gathered.extend_from_slice(line.as_bytes());
+        gathered.push(b'\n');
+        let full = gathered.len() >= MOST_GATHERED;
+        drop(gathered);
+        if full {
+            self.gathered.hand_over();
+        }
     }
 
     /// Hands over what was gathered.
@@ -81,12 +134,14 @@ pub(super) fn open() -> (Outlet, Option<io::Error>) {
     };
     let gathered = Gathered::default();
     let writer = gathered.clone();
+    let colours = io::stderr().is_terminal();
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(move || writer.clone())
-        .with_ansi(io::stderr().is_terminal())
+        .with_timer(Time(Clock::system()))
+        .with_ansi(colours)
         .with_target(false);
     let writer = Box::new(tracing_subscriber::registry().with(layer));
-    (Outlet { writer, all_fields: false, gathered }, refused)
+    (Outlet { writer, text: Some(Text::new(colours)), gathered }, refused)
 }
 
 fn journal() -> io::Result<Outlet> {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tracing::field::{DisplayValue, Field, Value, Visit, display};
@@ -13,7 +13,7 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::observe::line;
+use crate::model::time::Wall;
 use crate::observe::outlet::Outlet;
 
 /// How many lines may wait. What comes on top is lost, and counted.
@@ -30,6 +30,21 @@ static LOST: AtomicU64 = AtomicU64::new(0);
 /// How many lines were lost since the start.
 pub(super) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
+}
+
+/// What takes lines that are text already, if the log takes such.
+static TEXT: OnceLock<Arc<Lines>> = OnceLock::new();
+
+/// From now on `lines` take lines that are text already. The first ones do.
+pub(super) fn take_text(lines: &Arc<Lines>) {
+    // A second log is refused where it begins.
+    let _ = TEXT.set(lines.clone());
+}
+
+/// What takes lines that are text already. To make an event of each costs several times as much: each of its fields is
+/// looked at, by who queues it and by who writes it.
+pub(super) fn text() -> Option<&'static Lines> {
+    TEXT.get().map(Arc::as_ref)
 }
 
 /// Lines on their way.
@@ -52,13 +67,19 @@ struct State {
     hurry: bool,
 }
 
+#[derive(Debug)]
+enum Line {
+    /// An event.
+    Told(Told),
+    /// A line that is text already, and its time.
+    Text(Wall, String),
+}
+
 /// One event, on its own.
 #[derive(Debug)]
-struct Line {
+struct Told {
     metadata: &'static Metadata<'static>,
     fields: Vec<(Field, Text)>,
-    /// Nothing is kept but the message and what it does not repeat.
-    bare: bool,
 }
 
 #[derive(Debug)]
@@ -72,23 +93,20 @@ enum Text {
 /// Puts events into the queue.
 pub(super) struct Queue {
     lines: Arc<Lines>,
-    /// Whether fields that repeat what the message says are of use.
-    all_fields: bool,
 }
 
 impl Queue {
-    pub(super) fn new(lines: Arc<Lines>, all_fields: bool) -> Self {
-        Self { lines, all_fields }
+    pub(super) fn new(lines: Arc<Lines>) -> Self {
+        Self { lines }
     }
 }
 
 impl<S: Subscriber> Layer<S> for Queue {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let bare = !self.all_fields && event.metadata().target() == line::TARGET;
-        let fields = if bare { line::IN_NO_MESSAGE.len() + 1 } else { event.metadata().fields().len() };
-        let mut line = Line { metadata: event.metadata(), fields: Vec::with_capacity(fields), bare };
-        event.record(&mut line);
-        self.lines.push(line);
+        let fields = Vec::with_capacity(event.metadata().fields().len());
+        let mut told = Told { metadata: event.metadata(), fields };
+        event.record(&mut told);
+        self.lines.push(Line::Told(told));
     }
 }
 
@@ -130,6 +148,11 @@ impl Lines {
         (std::mem::take(&mut state.waiting), std::mem::take(&mut state.lost))
     }
 
+    /// A line that is text already, of that time, at the level `INFO`.
+    pub(super) fn push_text(&self, at: Wall, line: String) {
+        self.push(Line::Text(at, line));
+    }
+
     fn push(&self, line: Line) {
         let mut state = self.lock();
         if state.waiting.len() >= MOST {
@@ -163,6 +186,15 @@ impl Lines {
 
 impl Line {
     fn write(&self, outlet: &Outlet) {
+        match self {
+            Self::Told(told) => told.write(outlet),
+            Self::Text(at, line) => outlet.write_text(*at, line),
+        }
+    }
+}
+
+impl Told {
+    fn write(&self, outlet: &Outlet) {
         let Some((first, _)) = self.fields.first() else { return };
         let mut values: [(&Field, Option<&dyn Value>); MOST_FIELDS] = [(first, None); MOST_FIELDS];
         for (slot, (field, text)) in values.iter_mut().zip(&self.fields) {
@@ -177,23 +209,13 @@ impl Line {
     }
 }
 
-impl Line {
-    fn wants(&self, field: &Field) -> bool {
-        !self.bare || field.name() == "message" || line::IN_NO_MESSAGE.contains(&field.name())
-    }
-}
-
-impl Visit for Line {
+impl Visit for Told {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if self.wants(field) {
-            self.fields.push((field.clone(), Text::Plain(value.to_owned())));
-        }
+        self.fields.push((field.clone(), Text::Plain(value.to_owned())));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if self.wants(field) {
-            self.fields.push((field.clone(), Text::Shown(display(format!("{value:?}")))));
-        }
+        self.fields.push((field.clone(), Text::Shown(display(format!("{value:?}")))));
     }
 }
 
@@ -225,9 +247,9 @@ mod tests {
         }
     }
 
-    fn queue(all_fields: bool) -> (Arc<Lines>, impl Subscriber + Send + Sync) {
+    fn queue() -> (Arc<Lines>, impl Subscriber + Send + Sync) {
         let lines = Arc::new(Lines::default());
-        (lines.clone(), tracing_subscriber::registry().with(Queue::new(lines, all_fields)))
+        (lines.clone(), tracing_subscriber::registry().with(Queue::new(lines)))
     }
 
     fn outlet() -> (Outlet, mpsc::Receiver<String>) {
@@ -237,26 +259,22 @@ mod tests {
 
     #[test]
     fn lines_arrive_whole_and_in_order() {
-        for (all_fields, expected) in
-            [(true, "bytes_out=7 message=GET / request_id=a-1"), (false, "message=GET / request_id=a-1")]
-        {
-            let (lines, logging) = queue(all_fields);
-            let (outlet, written) = outlet();
-            tracing::subscriber::with_default(logging, || {
-                tracing::warn!(text = "a b", count = 3, missing = None::<u8>, "one {}", 1);
-                tracing::info!(target: line::TARGET, request_id = %"a-1", bytes_out = 7, "GET /");
-            });
-            lines.clone().write_to(outlet).unwrap();
-            assert_eq!(written.recv().unwrap(), r#"count=3 message=one 1 text="a b""#);
-            assert_eq!(written.recv().unwrap(), expected);
-            lines.wait_until_written(Duration::from_secs(20));
-            assert!(lines.lock().idle);
-        }
+        let (lines, logging) = queue();
+        let (outlet, written) = outlet();
+        tracing::subscriber::with_default(logging, || {
+            tracing::warn!(text = "a b", count = 3, missing = None::<u8>, "one {}", 1);
+            tracing::info!(request_id = %"a-1", bytes_out = 7, "GET /");
+        });
+        lines.clone().write_to(outlet).unwrap();
+        assert_eq!(written.recv().unwrap(), r#"count=3 message=one 1 text="a b""#);
+        assert_eq!(written.recv().unwrap(), "bytes_out=7 message=GET / request_id=a-1");
+        lines.wait_until_written(Duration::from_secs(20));
+        assert!(lines.lock().idle);
     }
 
     #[test]
     fn a_writer_that_stands_still_costs_lines_but_no_time() {
-        let (lines, logging) = queue(true);
+        let (lines, logging) = queue();
         let (outlet, written) = outlet();
         lines.clone().write_to(outlet).unwrap();
         tracing::subscriber::with_default(logging, || {

@@ -12,7 +12,7 @@ use crate::model::time::Wall;
 use crate::model::trace::{SAMPLED, SpanId, TraceId, TraceParent};
 use crate::observe::audit::event::Request;
 use crate::observe::kinds::Failure;
-use crate::observe::line::Called;
+use crate::observe::line::called;
 
 /// How many spans may wait. What comes on top is lost, and counted.
 const MOST: usize = 2048;
@@ -110,7 +110,7 @@ impl Tracer {
 impl Span {
     /// The span of a request that has ended; `whole` if its answer ended as it should.
     pub(super) fn of(request: &Request, place: Place, failure: Option<Failure>, whole: bool) -> Self {
-        let call = Called::of(&request.calls).0;
+        let call = called(&request.calls);
         let tool = call.and_then(|call| call.name.as_deref());
         let name = match (call, tool) {
             (Some(call), Some(tool)) => format!("{} {tool}", call.method),
@@ -128,7 +128,7 @@ impl Span {
 }
 
 fn attributes(request: &Request) -> Vec<(&'static str, Value)> {
-    let call = Called::of(&request.calls).0;
+    let call = called(&request.calls);
     let method = call.map(|call| call.method.as_str());
     let name_is = match method {
         Some("tools/call") => "gen_ai.tool.name",

@@ -132,9 +132,21 @@ pub struct RequestId {
     number: u64,
 }
 
+impl RequestId {
+    /// Appends what is shown of it, which is much cheaper than to format it.
+    pub(super) fn push_to(self, text: &mut String) {
+        let digit = |place: u32| char::from_digit(self.run >> (4 * place) & 0xf, 16).unwrap_or_default();
+        text.extend((0..8).rev().map(digit));
+        text.push('-');
+        text.push_str(itoa::Buffer::new().format(self.number));
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}-{}", self.run, self.number)
+        let mut text = String::new();
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::daemon::control::protocol::{Ended, Outcome};
 use crate::model::language::Language;
 use crate::model::time::Wall;
-use crate::observe::audit::event::in_utc;
+use crate::observe::stamp::in_utc;
 use crate::phrase::advice;
 
 /// The steps. `others` are the upstreams without a login: their tokens come from elsewhere.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cli::{error_line, say};
 use crate::model::time::Wall;
-use crate::observe::audit::event::in_utc;
+use crate::observe::stamp::in_utc;
 use crate::observe::text::shown;
 
 /// The fields of the journal that tell who did what.

@@ -7,23 +7,17 @@ use std::net::IpAddr;
 use http::Method;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 
 use crate::model::certificate::Fingerprint;
 use crate::model::client::ClientName;
 use crate::model::peer::Peer;
 use crate::model::time::Wall;
 use crate::model::trace::TraceId;
+use crate::observe::stamp::in_utc;
 use crate::observe::traffic::RequestId;
 
 /// The version of the records. It grows when a field changes its meaning or goes away; new fields do not change it.
 pub const VERSION: u32 = 1;
-
-/// RFC 3339 with three digits of a second, in UTC: as texts, times sort as they follow each other.
-const TIME: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// What happened.
 #[derive(Debug, Serialize)]
@@ -170,13 +164,6 @@ pub(super) fn write_line(text: &mut Vec<u8>, at: Wall, event: &Event) {
         Ok(()) => text.push(b'\n'),
         Err(_) => text.truncate(length),
     }
-}
-
-/// A point in time as the records have it.
-pub fn in_utc(at: Wall) -> String {
-    let nanos = i128::from(at.unix_millis()) * 1_000_000;
-    let date = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    date.format(TIME).unwrap_or_default()
 }
 
 fn some_text<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
