@@ -10,6 +10,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 /// What a list of messages is called (JSON-RPC 2.0 §6).
@@ -17,18 +18,18 @@ const BATCH: &str = "batch";
 
 /// A method and what it is applied to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Called {
-    pub(super) method: String,
-    pub(super) name: Option<String>,
+pub(super) struct Called<'a> {
+    pub(super) method: Cow<'a, str>,
+    pub(super) name: Option<Cow<'a, str>>,
 }
 
 /// What a request with that head calls; `beginning` is the beginning of its body, or all of it.
-pub(super) fn called(headers: &HeaderMap, beginning: &[u8]) -> Option<Called> {
+pub(super) fn called<'a>(headers: &HeaderMap, beginning: &'a [u8]) -> Option<Called<'a>> {
     from_body(beginning).or_else(|| from_headers(headers))
 }
 
-fn from_headers(headers: &HeaderMap) -> Option<Called> {
-    let text = |name: &str| headers.get(name).and_then(|value| decoded(value.to_str().ok()?));
+fn from_headers(headers: &HeaderMap) -> Option<Called<'static>> {
+    let text = |name: &str| headers.get(name).and_then(|value| decoded(value.to_str().ok()?)).map(Cow::Owned);
     Some(Called { method: text("mcp-method")?, name: text("mcp-name") })
 }
 
@@ -40,9 +41,9 @@ pub(super) fn decoded(value: &str) -> Option<String> {
     }
 }
 
-fn from_body(beginning: &[u8]) -> Option<Called> {
+fn from_body(beginning: &[u8]) -> Option<Called<'_>> {
     if beginning.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        return Some(Called { method: BATCH.to_owned(), name: None });
+        return Some(Called { method: BATCH.into(), name: None });
     }
     let mut found = Found::default();
     // Where the text breaks off, or is no JSON, what was found before it counts.
@@ -61,17 +62,21 @@ pub(super) fn has_a_name(method: &str) -> bool {
 }
 
 #[derive(Default)]
-struct Found {
-    method: Option<String>,
-    name: Option<String>,
-    uri: Option<String>,
+struct Found<'de> {
+    method: Option<Cow<'de, str>>,
+    name: Option<Cow<'de, str>>,
+    uri: Option<Cow<'de, str>>,
 }
 
-struct Message<'a>(&'a mut Found);
+/// A text as it stands in the message: only one with escapes is copied, which `Cow` alone would do with each.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-struct Params<'a>(&'a mut Found);
+struct Message<'a, 'de>(&'a mut Found<'de>);
 
-impl<'de> Visitor<'de> for Message<'_> {
+struct Params<'a, 'de>(&'a mut Found<'de>);
+
+impl<'de> Visitor<'de> for Message<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,9 +84,9 @@ impl<'de> Visitor<'de> for Message<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+        while let Some(Text(key)) = map.next_key()? {
             match &*key {
-                "method" => self.0.method = Some(map.next_value()?),
+                "method" => self.0.method = Some(map.next_value::<Text<'_>>()?.0),
                 "params" => map.next_value_seed(Params(self.0))?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -90,7 +95,7 @@ impl<'de> Visitor<'de> for Message<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Params<'_> {
+impl<'de> Visitor<'de> for Params<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,10 +103,10 @@ impl<'de> Visitor<'de> for Params<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+        while let Some(Text(key)) = map.next_key()? {
             match &*key {
-                "name" => self.0.name = Some(map.next_value()?),
-                "uri" => self.0.uri = Some(map.next_value()?),
+                "name" => self.0.name = Some(map.next_value::<Text<'_>>()?.0),
+                "uri" => self.0.uri = Some(map.next_value::<Text<'_>>()?.0),
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -109,7 +114,7 @@ impl<'de> Visitor<'de> for Params<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Message<'_> {
+impl<'de> DeserializeSeed<'de> for Message<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -117,7 +122,7 @@ impl<'de> DeserializeSeed<'de> for Message<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Params<'_> {
+impl<'de> DeserializeSeed<'de> for Params<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -149,7 +154,7 @@ impl<'de> Visitor<'de> for Within<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+        while let Some(Text(key)) = map.next_key()? {
             match self.path.split_first() {
                 Some((first, path)) if *key == **first => {
                     map.next_value_seed(Within { path, names: &mut *self.names })?;
@@ -182,7 +187,7 @@ mod tests {
     fn words(headers: &[(&'static str, &'static str)], body: &str) -> Option<String> {
         let headers = headers.iter().map(|(name, value)| ((*name).parse().unwrap(), HeaderValue::from_static(value)));
         let called = called(&headers.collect(), body.as_bytes())?;
-        Some(called.name.map_or(called.method.clone(), |name| format!("{} {name}", called.method)))
+        Some(called.name.map_or(called.method.to_string(), |name| format!("{} {name}", called.method)))
     }
 
     #[test]

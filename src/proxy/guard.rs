@@ -6,6 +6,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use crate::model::client::ClientName;
+use crate::model::time::Wall;
 use crate::observe::kinds::RuleKind;
 use crate::policy::client::{self, Client, Stranger};
 use crate::policy::keys::PREFIX;
@@ -65,7 +66,7 @@ enum Presented<'a> {
     Unclear,
 }
 
-/// Decides as whom the request goes on; `None`: as nobody in particular.
+/// Decides as whom the request goes on, which began at `began`; `None`: as nobody in particular.
 ///
 /// # Errors
 /// Why it does not go on.
@@ -74,6 +75,7 @@ pub(super) async fn admit(
     now: &Snapshot,
     caller: &Caller,
     headers: &HeaderMap,
+    began: Wall,
 ) -> Result<Option<Arc<Client>>, Refused> {
     let clients = &now.settings.clients;
     caller.look(&context.finder, clients).await;
@@ -84,11 +86,10 @@ pub(super) async fn admit(
         Presented::Unclear => return Err(wrong(context, caller)),
     };
     let name: Option<&ClientName> = key.map(|key| &key.client);
-    let wall = context.clock.now().wall;
-    let facts = client::Caller { key: name, certificate: caller.certificate(wall), ..caller.facts() };
+    let facts = client::Caller { key: name, certificate: caller.certificate(began), ..caller.facts() };
     let client = clients.admit(facts, register.owners()).map_err(Refused::Stranger)?.cloned();
     if let Some(key) = key {
-        key.used(wall);
+        key.used(began);
     }
     Ok(client)
 }

@@ -19,15 +19,15 @@ pub(super) struct Told<'a> {
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
-        if self.head.method == Method::POST
-            && !self.record.knows_calls()
-            && let Some(Called { method, name }) = called(&self.head.headers, &self.body.beginning())
-        {
-            self.record.called(&method, name.as_deref());
-            if self.arguments {
-                let names = argument_names(&self.body.beginning());
-                self.record.argument_names(names.iter().map(String::as_str));
-            }
+        if self.head.method != Method::POST || self.record.knows_calls() {
+            return;
+        }
+        let beginning = self.body.beginning();
+        let Some(Called { method, name }) = called(&self.head.headers, &beginning) else { return };
+        self.record.called(&method, name.as_deref());
+        if self.arguments {
+            let names = argument_names(&beginning);
+            self.record.argument_names(names.iter().map(String::as_str));
         }
     }
 }

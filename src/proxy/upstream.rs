@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use tokio::sync::{Notify, watch};
 use url::{Position, Url};
@@ -95,12 +95,22 @@ pub(super) struct Redirected(pub(super) Uri);
 
 /// A request as it goes to the upstream, ready to be sent more than once.
 struct Outgoing<'a> {
-    method: &'a Method,
+    head: &'a Parts,
     target: Uri,
-    headers: HeaderMap,
+    host: &'a HeaderValue,
+    bearer: Bearer,
     body: &'a Kept,
     grant: &'a Grant,
     wait: &'a Wait<'a>,
+}
+
+impl Outgoing<'_> {
+    /// Made anew for each sending: nearly every request is sent once.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = self.head.headers.clone();
+        headers::for_upstream(&mut headers, self.host.clone(), self.bearer.authorization().clone());
+        headers
+    }
 }
 
 impl Upstream {
@@ -160,31 +170,31 @@ impl Upstream {
         wait: &Wait<'_>,
     ) -> Result<Response<Incoming>, Trouble> {
         let bearer = self.bearer(limits.token_wait).await?;
-        let mut headers = head.headers.clone();
-        headers::for_upstream(&mut headers, self.host.clone(), bearer.authorization().clone());
+        let generation = bearer.generation();
         let target = self.target(&head.uri)?;
-        let mut outgoing = Outgoing { method: &head.method, target, headers, body, grant, wait };
+        let mut outgoing = Outgoing { head, target, host: &self.host, bearer, body, grant, wait };
         let response = self.send_following(&mut outgoing, limits).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
         // A 401 was not processed, so repeating is safe, once the token really is another one.
         let path = head.uri.path();
-        if self.refused.knows(path, bearer.generation()) {
+        if self.refused.knows(path, generation) {
             return Err(Trouble::RefusedTwice);
         }
-        self.tokens.reject(bearer.generation());
-        let newer = self.tokens.newer_than(bearer.generation(), limits.token_wait);
+        self.tokens.reject(generation);
+        let newer = self.tokens.newer_than(generation, limits.token_wait);
         let (newer, ()) = tokio::join!(newer, use_up(response.into_body()));
         let newer = newer.map_err(|why| match why {
             Unavailable::SignInNeeded => Trouble::SignInNeeded,
             Unavailable::Renewing | Unavailable::NotSoon => Trouble::RefusedAndNotRenewed,
         })?;
-        outgoing.headers.insert(header::AUTHORIZATION, newer.authorization().clone());
+        let generation = newer.generation();
+        outgoing.bearer = newer;
         let response = self.send_following(&mut outgoing, limits).await?;
         match response.status() {
             StatusCode::UNAUTHORIZED => {
-                self.refused.remember(path, newer.generation());
+                self.refused.remember(path, generation);
                 Err(Trouble::RefusedTwice)
             }
             _ => Ok(response),
@@ -235,7 +245,7 @@ impl Upstream {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            let (whole, safe) = (outgoing.body.is_whole(), outgoing.method.is_safe());
+            let (whole, safe) = (outgoing.body.is_whole(), outgoing.head.method.is_safe());
             match error {
                 StreamError::WentAway(_) if whole => {}
                 StreamError::NotProcessed(_) if whole && tries > 1 => tries -= 1,
@@ -254,8 +264,8 @@ impl Upstream {
         limits: &Settings,
     ) -> Result<Result<Response<Incoming>, StreamError>, Trouble> {
         let body = outgoing.body.send().ok_or(Trouble::NotRepeatable)?;
-        let mut request = Asked::request(body, outgoing.headers.clone());
-        *request.method_mut() = outgoing.method.clone();
+        let mut request = Asked::request(body, outgoing.headers());
+        *request.method_mut() = outgoing.head.method.clone();
         *request.uri_mut() = outgoing.target.clone();
         *request.version_mut() = Version::HTTP_11;
         let began = outgoing.wait.begin();

@@ -236,7 +236,9 @@ where
         let mut state = self.lock();
         if let Some(shared) = state.numbered(connection) {
             shared.open -= 1;
-            shared.idle_since = Instant::now();
+            if shared.open == 0 {
+                shared.idle_since = Instant::now();
+            }
             state.serve(&self.this);
         }
     }
@@ -275,10 +277,9 @@ where
 {
     /// A connection that has room for one more exchange now.
     fn take(&mut self, origin: &Weak<Origin<B>>) -> Option<Link<B>> {
-        let now = Instant::now();
         let origin = origin.upgrade()?;
         while let Some(mut connection) = self.idle.pop() {
-            if !connection.is_closed() && now < connection.idle_since + IDLE {
+            if !connection.is_closed() && Instant::now() < connection.idle_since + IDLE {
                 connection.begin(origin);
                 return Some(Link::Http1(connection));
             }
