@@ -138,8 +138,9 @@ async fn destined(
     if admit::is_preflight(&head.method, &head.headers) {
         return Err(preflight(&head.headers, origin, record));
     }
-    let guarded = guard::admit(context, now, caller, &head.headers).await;
-    caller.tell(&mut record, context.clock.now().wall);
+    let began = record.began();
+    let guarded = guard::admit(context, now, caller, &head.headers, began).await;
+    caller.tell(&mut record, began);
     let client = match guarded {
         Ok(client) => client,
         Err(refused) => {
@@ -328,12 +329,13 @@ fn endpoint_judge(
     answer: &http::response::Parts,
     channel: Option<Arc<Channel>>,
 ) -> relay::Judge {
-    let asked = head.uri.clone();
-    let answered = answer.extensions.get().map_or_else(|| asked.clone(), |Redirected(target)| target.clone());
+    // Copies: a part of the head, kept for as long as the stream is silent, would keep all that was read with it.
+    let target = |uri: &Uri| permit::path_and_query(uri).to_owned();
+    let asked = target(&head.uri);
+    let answered = answer.extensions.get().map_or_else(|| asked.clone(), |Redirected(uri)| target(uri));
+    let opened = Opened { asked, answered };
     Box::new(move |reference| {
         let Some(reference) = reference else { return endpoint::unreadable(&upstream) };
-        let target = |uri: &Uri| permit::path_and_query(uri).to_owned();
-        let opened = Opened { asked: target(&asked), answered: target(&answered) };
         let routes = |path: &str| takes_messages(&upstream, path, &now.mounts);
         let verdict = endpoint::judge(reference, &opened, &upstream, routes);
         if let Some(channel) = channel

@@ -175,11 +175,8 @@ impl Server {
             }
             let standing = crowd.newcomer();
             let counted = context.traffic.connected(caller.entrance.kind());
-            let serving = connection::serve(context.clone(), arrival, caller, standing.clone());
-            let task = connections.spawn(async move {
-                serving.await;
-                drop(counted);
-            });
+            let task =
+                connections.spawn(connection::serve(context.clone(), arrival, caller, standing.clone(), counted));
             crowd.enter(standing, task);
         }
         drop(listeners);

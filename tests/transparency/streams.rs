@@ -1,7 +1,7 @@
 //! Event streams (WHATWG HTML §9.2), as MCP servers send them: to the byte, and each byte at once.
 
-use crate::exchange::Step::{self, Ask, Close, Hear, HearEnd, Leave, Read, ReadEnd, ReadPart, Reset, Say};
-use crate::script::{Case, chunk, wire};
+use crate::exchange::Step::{self, Ask, Close, Hear, HearEnd, HearPart, Leave, Read, ReadEnd, ReadPart, Reset, Say};
+use crate::script::{Case, FINE, chunk, wire};
 
 const LISTEN: &str = "GET /mcp HTTP/1.1\nHost: localhost\nAccept: text/event-stream\nLast-Event-ID: 7\n\n";
 const CALL: &str = "POST /mcp HTTP/1.1\nHost: localhost\nAccept: application/json, text/event-stream\n\
@@ -67,5 +67,37 @@ pub(crate) fn cases() -> Vec<Case> {
         let script = [pieces(LISTEN, &[stream.as_bytes()]), vec![Leave, HearEnd]].concat();
         cases.push(Case::new(format!("event stream that its client leaves {name}"), script));
     }
+    cases.extend(beside_other_requests());
     cases
+}
+
+/// Streams that are not all there is on their connection.
+fn beside_other_requests() -> Vec<Case> {
+    let events: [&[u8]; 2] = [b"data: a\n\n", b"data: b\n\n"];
+    let fine = || vec![Hear, Say(wire(FINE)), Read];
+    let again = || [vec![Ask(wire(CALL))], fine()].concat();
+    let close = LISTEN.replace("Accept", "Connection: close\nAccept");
+    let ended = [Say(chunk(events[1])), ReadPart(events.concat().len()), Say(b"0\r\n\r\n".to_vec()), Read];
+    // Both requests in one write: the second one lies with what was read of the first.
+    let together = [Ask(wire(&[LISTEN, CALL].concat())), Hear, Say(wire(STREAM)), ReadPart(0), Say(chunk(events[0]))];
+    let uploading = [
+        Ask(wire(&CALL.replace("Length: 2", "Length: 4"))),
+        HearPart(2),
+        Say(wire(STREAM)),
+        ReadPart(0),
+        Say(chunk(events[0])),
+        ReadPart(events[0].len()),
+        Ask(b"{}".to_vec()),
+        Hear,
+    ];
+    let (old, length) = (LISTEN.replace("1.1", "1.0"), events.concat().len());
+    let old = [Ask(wire(&old)), Hear, Say(wire(UNTIL_CLOSE)), Say(events.concat()), ReadPart(length), Close, Read];
+    let case = |name: &str, parts: &[Vec<Step>]| Case::new(format!("event stream {name}"), parts.concat());
+    vec![
+        case("and another request", &[whole(LISTEN, &events), again(), whole(CALL, &events), again()]),
+        case("and a request written together with it", &[together.to_vec(), ended.to_vec(), fine(), again()]),
+        case("whose request has not come whole", &[uploading.to_vec(), ended.to_vec(), again()]),
+        case("after which the connection is closed", &[whole(&close, &events), vec![Close, ReadEnd]]),
+        case("for a client of HTTP/1.0", &[old.to_vec()]),
+    ]
 }

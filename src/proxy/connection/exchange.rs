@@ -2,7 +2,7 @@
 //! last byte of the answer.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -48,9 +48,10 @@ impl Exchange {
         Upload { standing: self.standing.clone(), last: self.last }
     }
 
-    /// Ends with the body of the answer.
-    pub(super) fn until_end_of(self, body: AnswerBody) -> Answering {
-        Answering { body, _exchange: self }
+    /// Ends with the body of the answer, which hyper writes until it rests, and then whoever looks into `handover`, if
+    /// somebody does.
+    pub(super) fn until_end_of(self, body: AnswerBody, handover: Option<Handover>) -> Answering {
+        Answering { rest: Some(Rest { body, exchange: self }), handover }
     }
 }
 
@@ -85,9 +86,44 @@ fn is_last(request: &Request<Incoming>) -> bool {
 }
 
 /// The body of an answer, with the exchange that ends with it.
-pub(super) struct Answering {
+pub(super) struct Rest {
     body: AnswerBody,
-    _exchange: Exchange,
+    exchange: Exchange,
+}
+
+impl Rest {
+    /// The next piece of it.
+    pub(super) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    /// True if the client will send no other request on the connection.
+    pub(super) fn is_last(&self) -> bool {
+        self.exchange.last
+    }
+
+    /// True if the body of its request was not read to its end.
+    fn leaves_input(&self) -> bool {
+        self.exchange.standing.left_upload_unread()
+    }
+}
+
+/// Where the rest of an answer lies that hyper is not to write.
+#[derive(Clone, Default)]
+pub(super) struct Handover(Arc<Mutex<Option<Rest>>>);
+
+impl Handover {
+    /// What lies there.
+    pub(super) fn take(&self) -> Option<Rest> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The body of an answer as hyper sees it.
+pub(super) struct Answering {
+    /// `None` once it was handed over: from then on hyper hears nothing of it.
+    rest: Option<Rest>,
+    handover: Option<Handover>,
 }
 
 impl Body for Answering {
@@ -98,14 +134,24 @@ impl Body for Answering {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let this = &mut *self;
+        let Some(rest) = &mut this.rest else { return Poll::Pending };
+        let polled = rest.poll_frame(context);
+        // As long as the request comes, hyper has to read it.
+        if polled.is_pending()
+            && !rest.leaves_input()
+            && let Some(Handover(place)) = &this.handover
+        {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = this.rest.take();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.as_ref().is_some_and(|rest| rest.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.rest.as_ref().map_or_else(SizeHint::default, |rest| rest.body.size_hint())
     }
 }

@@ -7,6 +7,7 @@
 mod exchange;
 mod socket;
 mod standing;
+mod stream;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -14,7 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::Request;
+use http::{Method, Request, Response, StatusCode, Version as Http, header};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
@@ -25,15 +27,18 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::exchange::{Answering, Handover, Rest};
 pub(super) use self::exchange::{Exchange, Upload};
 use self::socket::{Socket, Version};
 use self::standing::{Patience, Phase};
 pub(super) use self::standing::{Room, Standing};
+use self::stream::{End, EventStream};
 use crate::net::listener::{Arrival, Stream, Unopened};
-use crate::observe::traffic::Unread;
+use crate::observe::traffic::{Connected, Unread};
 use crate::proxy::caller::Caller;
 use crate::proxy::context::Context;
 use crate::proxy::handle::handle;
+use crate::proxy::headers;
 
 /// The longest head of a request, in bytes: request line and headers of HTTP/1.1, the header list of HTTP/2 as RFC 9113
 /// §6.5.2 counts it. Also what is buffered of a body in either direction.
@@ -70,14 +75,30 @@ const NO_TLS: &[u8] =
 #[error("the connection is closed in favour of another one")]
 struct Evicted;
 
+/// What runs on a connection, until it ends with an `End`.
+trait Serving {
+    type End;
+
+    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<Self::End>;
+
+    /// It ends after what is under way.
+    fn wind_up(&mut self);
+}
+
 /// How serving ended.
-enum Ending {
-    Over(hyper::Result<()>),
+enum Ending<End> {
+    Over(End),
     Late(Phase),
 }
 
-/// Serves one connection to its end.
-pub(super) async fn serve(context: Arc<Context>, arrival: Arrival, caller: Caller, standing: Arc<Standing>) {
+/// Serves one connection to its end, for which it counts as open.
+pub(super) async fn serve(
+    context: Arc<Context>,
+    arrival: Arrival,
+    caller: Caller,
+    standing: Arc<Standing>,
+    _open: Connected,
+) {
     let patience = {
         let settings = &context.snapshot().settings;
         Patience { head: settings.header_timeout, idle: settings.idle_timeout }
@@ -164,27 +185,89 @@ async fn last_chance(drain: &CancellationToken) {
 }
 
 async fn http_1(context: Arc<Context>, socket: Socket, caller: Caller, standing: Arc<Standing>, patience: Patience) {
-    let (shared, own) = (context.clone(), standing.clone());
+    let handover = Handover::default();
+    let (shared, own, place) = (context.clone(), standing.clone(), handover.clone());
     let called = caller.clone();
-    let service = service_fn(move |request| answer(&shared, &called, &own, request));
-    let mut serving = http1::Builder::new()
+    let service = service_fn(move |request| answer(&shared, &called, &own, Some(&place), request));
+    let mut server = http1::Builder::new();
+    server
         .header_read_timeout(None)
         // To look for the end of the input, hyper would hold 8 KiB for each stream that is open. The socket looks.
         .half_close(true)
         .max_buf_size(LONGEST_HEAD)
-        .max_headers(MOST_HEADERS)
-        .serve_connection(TokioIo::new(socket), service);
-    let ending = guarded(&mut serving, &standing, patience, &context.drain).await;
-    note(&ending, &context, &caller);
-    let mut socket = serving.into_parts().io.into_inner();
-    let unread = match &ending {
-        Ending::Late(Phase::Head) => return socket.say(TOO_LATE).await,
-        Ending::Late(_) => false,
-        Ending::Over(Ok(())) => standing.left_upload_unread(),
-        Ending::Over(Err(error)) => error.is_parse(),
-    };
-    if unread {
-        linger(socket, &context.drain).await;
+        .max_headers(MOST_HEADERS);
+    let mut socket = socket;
+    loop {
+        let serving = server.serve_connection(TokioIo::new(socket), &service);
+        let mut serving = UntilHandover { serving, handover: &handover, standing: &standing };
+        let ending = guarded(&mut serving, &standing, patience, &context.drain).await;
+        let parts = serving.serving.into_parts();
+        socket = parts.io.into_inner();
+        let ending = match ending {
+            Ending::Over(Ok(Some(rest))) => {
+                socket.put_back(&parts.read_buf);
+                let mut stream = EventStream::new(socket, rest);
+                let ending = guarded(&mut stream, &standing, patience, &context.drain).await;
+                socket = stream.into_socket();
+                match ending {
+                    Ending::Over(End::Kept) => continue,
+                    Ending::Over(End::Last) => return socket.close().await,
+                    Ending::Over(End::Broken) | Ending::Late(_) => return,
+                }
+            }
+            Ending::Over(Ok(None)) => Ending::Over(Ok(())),
+            Ending::Over(Err(error)) => Ending::Over(Err(error)),
+            Ending::Late(phase) => Ending::Late(phase),
+        };
+        note(&ending, &context, &caller);
+        let unread = match &ending {
+            Ending::Late(Phase::Head) => return socket.say(TOO_LATE).await,
+            Ending::Late(_) => false,
+            Ending::Over(Ok(())) => standing.left_upload_unread(),
+            Ending::Over(Err(error)) => error.is_parse(),
+        };
+        if unread {
+            linger(socket, &context.drain).await;
+        }
+        return;
+    }
+}
+
+/// HTTP/1.1 as hyper speaks it, until the connection ends or the rest of an answer is handed over.
+struct UntilHandover<'a, C> {
+    serving: C,
+    handover: &'a Handover,
+    standing: &'a Standing,
+}
+
+impl<C: GracefulConnection<Error = hyper::Error> + Unpin> Serving for UntilHandover<'_, C> {
+    type End = hyper::Result<Option<Rest>>;
+
+    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<Self::End> {
+        if let Poll::Ready(over) = Pin::new(&mut self.serving).poll(context) {
+            return Poll::Ready(over.map(|()| None));
+        }
+        // hyper rests when it has written all it had, or when the socket is full; in that case it is asked again.
+        if self.standing.is_write_blocked() {
+            return Poll::Pending;
+        }
+        self.handover.take().map_or(Poll::Pending, |rest| Poll::Ready(Ok(Some(rest))))
+    }
+
+    fn wind_up(&mut self) {
+        Pin::new(&mut self.serving).graceful_shutdown();
+    }
+}
+
+impl Serving for EventStream {
+    type End = End;
+
+    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<End> {
+        self.poll(context)
+    }
+
+    fn wind_up(&mut self) {
+        self.close_afterwards();
     }
 }
 
@@ -192,7 +275,7 @@ async fn http_2(context: Arc<Context>, socket: Socket, caller: Caller, standing:
     standing.multiplexed();
     let (shared, own) = (context.clone(), standing.clone());
     let called = caller.clone();
-    let service = service_fn(move |request| answer(&shared, &called, &own, request));
+    let service = service_fn(move |request| answer(&shared, &called, &own, None, request));
     let mut serving = http2::Builder::new(Streams::default())
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP_2_STREAMS)
@@ -204,7 +287,7 @@ async fn http_2(context: Arc<Context>, socket: Socket, caller: Caller, standing:
         .keep_alive_interval(HTTP_2_PING)
         .keep_alive_timeout(HTTP_2_PONG)
         .serve_connection(TokioIo::new(socket), service);
-    let ending = guarded(&mut serving, &standing, patience, &context.drain).await;
+    let ending = guarded(&mut Whole(&mut serving), &standing, patience, &context.drain).await;
     note(&ending, &context, &caller);
     if let Ending::Late(_) = ending {
         Pin::new(&mut serving).graceful_shutdown();
@@ -213,43 +296,75 @@ async fn http_2(context: Arc<Context>, socket: Socket, caller: Caller, standing:
     }
 }
 
-/// Answers one request. The connection is busy from the moment this is called.
+/// What hyper serves to its end.
+struct Whole<'a, C>(&'a mut C);
+
+impl<C: GracefulConnection<Error = hyper::Error> + Unpin> Serving for Whole<'_, C> {
+    type End = hyper::Result<()>;
+
+    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<Self::End> {
+        Pin::new(&mut *self.0).poll(context)
+    }
+
+    fn wind_up(&mut self) {
+        Pin::new(&mut *self.0).graceful_shutdown();
+    }
+}
+
+/// Answers one request. The connection is busy from the moment this is called. The rest of an event stream may go to
+/// `handover`.
 fn answer(
     context: &Arc<Context>,
     caller: &Caller,
     standing: &Arc<Standing>,
+    handover: Option<&Handover>,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<http::Response<exchange::Answering>, Evicted>> + Send + use<> {
+) -> impl Future<Output = Result<Response<Answering>, Evicted>> + Send + use<> {
     let exchange = Exchange::begin(standing, &request);
+    // An older client would get no chunks, and one that asks for the head alone no body.
+    let chunked = request.version() == Http::HTTP_11 && request.method() != Method::HEAD;
+    let handover = handover.filter(|_| chunked).cloned();
     let (context, caller) = (context.clone(), caller.clone());
     // On the heap until the head of the answer is there: hyper keeps room for what this returns as long as the
     // connection lasts, and most of that time there is only a body, or nothing.
     Box::pin(async move {
         let exchange = exchange.ok_or(Evicted)?;
         let response = handle(context, caller, &exchange, request).await;
-        Ok(response.map(|body| exchange.until_end_of(body)))
+        let handover = handover.filter(|_| is_chunked_stream(&response));
+        Ok(response.map(|body| exchange.until_end_of(body, handover)))
     })
+}
+
+/// True for an event stream that hyper sends in chunks, with nothing after the last one.
+fn is_chunked_stream<B: Body>(response: &Response<B>) -> bool {
+    response.status() == StatusCode::OK
+        && headers::is_event_stream(response.headers())
+        && !response.headers().contains_key(header::TRAILER)
+        && !response.headers().contains_key(header::CONTENT_LENGTH)
+        && response.body().size_hint().exact().is_none()
 }
 
 /// Serves until the end of the connection, or of its patience. Once `drain` is cancelled, it ends after what is under
 /// way.
-async fn guarded<C>(serving: &mut C, standing: &Standing, patience: Patience, drain: &CancellationToken) -> Ending
-where
-    C: GracefulConnection<Error = hyper::Error> + Unpin,
-{
+async fn guarded<S: Serving>(
+    serving: &mut S,
+    standing: &Standing,
+    patience: Patience,
+    drain: &CancellationToken,
+) -> Ending<S::End> {
     let mut drain = pin!(drain.cancelled());
     let mut draining = false;
     let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
     let mut set_to = None;
     poll_fn(|context| {
         // First: a request that has come already is taken before a stop or a limit counts.
-        if let Poll::Ready(over) = Pin::new(&mut *serving).poll(context) {
+        if let Poll::Ready(over) = serving.poll(context) {
             return Poll::Ready(Ending::Over(over));
         }
         if !draining && drain.as_mut().poll(context).is_ready() {
             draining = true;
-            Pin::new(&mut *serving).graceful_shutdown();
-            if let Poll::Ready(over) = Pin::new(&mut *serving).poll(context) {
+            serving.wind_up();
+            if let Poll::Ready(over) = serving.poll(context) {
                 return Poll::Ready(Ending::Over(over));
             }
         }
@@ -271,7 +386,7 @@ where
     .await
 }
 
-fn note(ending: &Ending, context: &Context, caller: &Caller) {
+fn note(ending: &Ending<hyper::Result<()>>, context: &Context, caller: &Caller) {
     if let Some(why) = unread(ending) {
         let detail = match ending {
             // What it says of a cause may repeat what came.
@@ -288,7 +403,7 @@ fn note(ending: &Ending, context: &Context, caller: &Caller) {
 }
 
 /// Whether the connection ended with something that is no request, to which hyper or we have said so.
-fn unread(ending: &Ending) -> Option<Unread> {
+fn unread(ending: &Ending<hyper::Result<()>>) -> Option<Unread> {
     match ending {
         Ending::Over(Err(error)) if error.is_parse_too_large() => Some(Unread::TooLong),
         Ending::Over(Err(error)) if error.is_parse() => Some(Unread::Malformed),
@@ -313,7 +428,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 mod tests {
     use super::*;
 
-    fn size_of<F: Future>(_: impl Fn(Arc<Context>, Arrival, Caller, Arc<Standing>) -> F) -> usize {
+    fn size_of<F: Future>(_: impl Fn(Arc<Context>, Arrival, Caller, Arc<Standing>, Connected) -> F) -> usize {
         std::mem::size_of::<F>()
     }
 
@@ -322,7 +437,9 @@ mod tests {
         assert!(size_of(serve) < 3 * 1024, "{} bytes", size_of(serve));
     }
 
-    fn size_of_answer<F: Future>(_: impl Fn(&Arc<Context>, &Caller, &Arc<Standing>, Request<Incoming>) -> F) -> usize {
+    fn size_of_answer<F: Future>(
+        _: impl Fn(&Arc<Context>, &Caller, &Arc<Standing>, Option<&Handover>, Request<Incoming>) -> F,
+    ) -> usize {
         std::mem::size_of::<F>()
     }
 

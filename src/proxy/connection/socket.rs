@@ -1,4 +1,4 @@
-//! The bytes of a connection: which HTTP they are, and what hyper is told of their end.
+//! The bytes of a connection: which HTTP they are, and what is told of their end.
 
 use std::future::poll_fn;
 use std::io;
@@ -56,9 +56,32 @@ impl Socket {
         }
     }
 
+    /// What was read and not used comes first again.
+    pub(super) fn put_back(&mut self, unused: &[u8]) {
+        if !unused.is_empty() {
+            self.first = [unused, &self.first[self.taken..]].concat();
+            self.taken = 0;
+        }
+    }
+
+    /// From now on an end of the input is looked for wherever something is written.
+    pub(super) fn is_read_by_nobody(&self) {
+        self.standing.read_by_nobody();
+    }
+
     /// True if something of a request has come.
     pub(super) fn has_received(&self) -> bool {
         !self.first.is_empty()
+    }
+
+    /// Tells the other end that nothing more comes. Without it the connection is closed all the same, a moment later:
+    /// nobody waits for who takes nothing.
+    pub(super) async fn close(&mut self) {
+        poll_fn(|context| {
+            let _ = Pin::new(&mut self.stream).poll_shutdown(context);
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Writes what fits at once; who does not read that gets nothing.
@@ -68,12 +91,7 @@ impl Socket {
             Poll::Ready(written) => Poll::Ready(written.is_ok()),
         });
         if written.await {
-            // Without it the connection is closed all the same, a moment later. Nobody waits for who takes nothing.
-            poll_fn(|context| {
-                let _ = Pin::new(&mut self.stream).poll_shutdown(context);
-                Poll::Ready(())
-            })
-            .await;
+            self.close().await;
         }
     }
 

@@ -170,6 +170,11 @@ impl Standing {
         self.reading.store(true, Ordering::Relaxed);
     }
 
+    /// Nobody waits for input, whoever did before.
+    pub(super) fn read_by_nobody(&self) {
+        self.reading.store(false, Ordering::Relaxed);
+    }
+
     /// Whether a request is under way whose client nobody looks after, because hyper has no reason to read; and if so,
     /// whether the end of its input says that it has left.
     pub(super) fn is_unwatched(&self) -> Option<bool> {
@@ -200,6 +205,11 @@ impl Standing {
             state.since = Instant::now();
         }
         state.write_blocked = blocked;
+    }
+
+    /// True if the other end does not take what we write.
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.lock().write_blocked
     }
 
     /// A request begins; false if the connection was given up. `last`: the client sends no other one after it.
