@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use crate::model::certificate::Fingerprint;
 use crate::model::client::ClientName;
@@ -23,7 +23,8 @@ use crate::observe::traffic::{RequestId, Traffic};
 use crate::observe::usage::{Counted, Usage};
 
 /// Headers by which upstreams name a request, the first one that is there counts.
-const REQUEST_IDS: [&str; 2] = ["x-acs-request-id", "x-request-id"];
+const REQUEST_IDS: [HeaderName; 2] =
+    [HeaderName::from_static("x-acs-request-id"), HeaderName::from_static("x-request-id")];
 /// How many calls of a batch are kept.
 pub const MOST_CALLS: usize = 32;
 /// How many names of arguments are kept of a call.
@@ -254,7 +255,7 @@ impl Record {
     pub fn answered(&mut self, headers: &HeaderMap, waited: Duration) {
         let until_now = self.clock.now().mono.since(self.began);
         self.usage().answered(waited, until_now.saturating_sub(waited));
-        let id = REQUEST_IDS.iter().find_map(|name| headers.get(*name)?.to_str().ok());
+        let id = REQUEST_IDS.iter().find_map(|name| headers.get(name)?.to_str().ok());
         self.note(|request| request.upstream_request_id = id.map(|id| shown(id, &[])));
     }
 

@@ -215,12 +215,11 @@ async fn forward(
         Ok(response) => {
             let (mut answer, body) = response.into_parts();
             record.answered(&answer.headers, wait.total());
-            headers::for_client(&mut answer.headers);
+            let is_stream = headers::for_client(&mut answer.headers);
             if let Some(origin) = origin {
                 cors::allow(&mut answer.headers, origin);
             }
             record.status(answer.status);
-            let is_stream = headers::is_event_stream(&answer.headers);
             // What failed is no list, and clients look closely at the words of a failure.
             let cutter = cutter.filter(|_| answer.status.is_success());
             if let Some(cutter) = cutter.as_ref().filter(|_| !is_stream && has_list(head, &answer.headers)) {

@@ -68,14 +68,16 @@ pub(super) fn remove_not_for_upstream(headers: &mut HeaderMap) {
     });
 }
 
-/// Makes an upstream's headers fit for the client.
-pub(super) fn for_client(headers: &mut HeaderMap) {
+/// Makes an upstream's headers fit for the client. True if the body is an event stream.
+pub(super) fn for_client(headers: &mut HeaderMap) -> bool {
     remove_not_for_client(headers);
-    if is_event_stream(headers) {
+    let is_stream = is_event_stream(headers);
+    if is_stream {
         let no_cache = HeaderValue::from_static("no-cache, no-transform");
         headers.entry(header::CACHE_CONTROL).or_insert(no_cache);
         headers.entry("x-accel-buffering").or_insert(HeaderValue::from_static("no"));
     }
+    is_stream
 }
 
 /// Removes what an upstream says that is not for the client.

@@ -1,15 +1,15 @@
 //! The trace that a request belongs to. Its headers pass as they are, unless spans of our own are sent somewhere: then
 //! the upstream's span belongs to ours, and ours to the client's.
 
-use http::header::{HeaderMap, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::model::trace::TraceParent;
 use crate::observe::access::Record;
 use crate::observe::trace::Tracer;
 
 /// W3C Trace Context §3.2 and §3.3.
-const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Tells the record which trace it is, and puts our span into the headers if there is one.
 pub(super) fn take_up(tracer: Option<&Tracer>, headers: &mut HeaderMap, record: &mut Record) {

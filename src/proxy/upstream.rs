@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
+use http::uri::{self, InvalidUri, PathAndQuery};
 use http::{HeaderMap, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use tokio::sync::{Notify, watch};
@@ -284,16 +285,19 @@ impl Upstream {
 
     /// Where a request for `asked` goes: its own path and query, at the upstream.
     pub(super) fn target(&self, asked: &Uri) -> Result<Uri, Trouble> {
-        self.at(asked.path_and_query().map_or("/", |target| target.as_str()))
+        self.with(asked.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")))
     }
 
     fn at(&self, path_and_query: &str) -> Result<Uri, Trouble> {
-        let built = Uri::builder()
-            .scheme(self.settings.origin.scheme())
-            .authority(self.settings.authority().clone())
-            .path_and_query(path_and_query)
-            .build();
-        built.map_err(|error| Trouble::Connect(error.to_string()))
+        self.with(path_and_query.parse().map_err(|error: InvalidUri| Trouble::Connect(error.to_string()))?)
+    }
+
+    fn with(&self, path_and_query: PathAndQuery) -> Result<Uri, Trouble> {
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(self.settings.origin.scheme());
+        parts.authority = Some(self.settings.authority().clone());
+        parts.path_and_query = Some(path_and_query);
+        Uri::from_parts(parts).map_err(|error| Trouble::Connect(error.to_string()))
     }
 }
 

@@ -131,19 +131,15 @@ impl Lease {
         }
         drop(sender);
         let place = Arc::new(place);
-        let (mut upload, end) = match ends {
-            true => (None, None),
-            false => {
-                let (upload, end) = Upload::new(body, stream, place.clone());
-                (Some(upload), Some(end))
-            }
-        };
+        let mut upload = (!ends).then(|| Upload::new(body, stream, place.clone()));
         let response = told(response, interim, &mut upload).await;
         let response = response.map_err(|error| Failure::Lost(sort(&error, reused)))?;
-        if let Some(rest) = upload {
-            // The answer came first. Most uploads are over by now, and need no task of their own.
+        // Most uploads are over by now, and need no task of their own.
+        let end = upload.map(|mut rest| {
+            let end = rest.end();
             origin.spawn(rest);
-        }
+            end
+        });
         let (head, data) = response.into_parts();
         let length = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         Ok(Response::from_parts(head, Incoming::http2(data, length, place, end)))

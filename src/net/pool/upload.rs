@@ -27,14 +27,20 @@ pub(super) struct Upload<B> {
     waiting: Option<(Bytes, bool)>,
     /// A piece was handed over.
     begun: bool,
-    /// `None` once the answer is complete.
+    /// `None` until the answer has come, and once it is complete.
     end: Option<oneshot::Receiver<()>>,
 }
 
 impl<B> Upload<B> {
-    pub(super) fn new(body: B, stream: SendStream<Bytes>, place: Arc<Place>) -> (Self, End) {
+    pub(super) fn new(body: B, stream: SendStream<Bytes>, place: Arc<Place>) -> Self {
+        Self { body, to: Some((stream, place)), waiting: None, begun: false, end: None }
+    }
+
+    /// What ends it from now on.
+    pub(super) fn end(&mut self) -> End {
         let (tell, end) = oneshot::channel();
-        (Self { body, to: Some((stream, place)), waiting: None, begun: false, end: Some(end) }, tell)
+        self.end = Some(end);
+        tell
     }
 }
 

@@ -337,11 +337,11 @@ fn answer(
 
 /// True for an event stream that hyper sends in chunks, with nothing after the last one.
 fn is_chunked_stream<B: Body>(response: &Response<B>) -> bool {
-    response.status() == StatusCode::OK
+    response.body().size_hint().exact().is_none()
+        && response.status() == StatusCode::OK
         && headers::is_event_stream(response.headers())
         && !response.headers().contains_key(header::TRAILER)
         && !response.headers().contains_key(header::CONTENT_LENGTH)
-        && response.body().size_hint().exact().is_none()
 }
 
 /// Serves until the end of the connection, or of its patience. Once `drain` is cancelled, it ends after what is under
