@@ -5,14 +5,14 @@
 //! request that comes in time touches none.
 
 mod exchange;
+mod serving;
 mod socket;
 mod standing;
 mod stream;
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode, Version as Http, header};
@@ -22,13 +22,13 @@ use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::exchange::{Answering, Handover, Rest};
+use self::exchange::{Answering, Handover};
 pub(super) use self::exchange::{Exchange, Upload};
+use self::serving::{Ending, UntilHandover, Whole, guarded};
 use self::socket::{Socket, Version};
 use self::standing::{Patience, Phase};
 pub(super) use self::standing::{Room, Standing};
@@ -74,22 +74,6 @@ const NO_TLS: &[u8] =
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is closed in favour of another one")]
 struct Evicted;
-
-/// What runs on a connection, until it ends with an `End`.
-trait Serving {
-    type End;
-
-    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<Self::End>;
-
-    /// It ends after what is under way.
-    fn wind_up(&mut self);
-}
-
-/// How serving ended.
-enum Ending<End> {
-    Over(End),
-    Late(Phase),
-}
 
 /// Serves one connection to its end, for which it counts as open.
 pub(super) async fn serve(
@@ -233,44 +217,6 @@ async fn http_1(context: Arc<Context>, socket: Socket, caller: Caller, standing:
     }
 }
 
-/// HTTP/1.1 as hyper speaks it, until the connection ends or the rest of an answer is handed over.
-struct UntilHandover<'a, C> {
-    serving: C,
-    handover: &'a Handover,
-    standing: &'a Standing,
-}
-
-impl<C: GracefulConnection<Error = hyper::Error> + Unpin> Serving for UntilHandover<'_, C> {
-    type End = hyper::Result<Option<Rest>>;
-
-    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<Self::End> {
-        if let Poll::Ready(over) = Pin::new(&mut self.serving).poll(context) {
-            return Poll::Ready(over.map(|()| None));
-        }
-        // hyper rests when it has written all it had, or when the socket is full; in that case it is asked again.
-        if self.standing.is_write_blocked() {
-            return Poll::Pending;
-        }
-        self.handover.take().map_or(Poll::Pending, |rest| Poll::Ready(Ok(Some(rest))))
-    }
-
-    fn wind_up(&mut self) {
-        Pin::new(&mut self.serving).graceful_shutdown();
-    }
-}
-
-impl Serving for EventStream {
-    type End = End;
-
-    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<End> {
-        self.poll(context)
-    }
-
-    fn wind_up(&mut self) {
-        self.close_afterwards();
-    }
-}
-
 async fn http_2(context: Arc<Context>, socket: Socket, caller: Caller, standing: Arc<Standing>, patience: Patience) {
     standing.multiplexed();
     let (shared, own) = (context.clone(), standing.clone());
@@ -293,21 +239,6 @@ async fn http_2(context: Arc<Context>, socket: Socket, caller: Caller, standing:
         Pin::new(&mut serving).graceful_shutdown();
         // Its client is told, and need not answer.
         let _ = tokio::time::timeout(patience.head, serving).await;
-    }
-}
-
-/// What hyper serves to its end.
-struct Whole<'a, C>(&'a mut C);
-
-impl<C: GracefulConnection<Error = hyper::Error> + Unpin> Serving for Whole<'_, C> {
-    type End = hyper::Result<()>;
-
-    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<Self::End> {
-        Pin::new(&mut *self.0).poll(context)
-    }
-
-    fn wind_up(&mut self) {
-        Pin::new(&mut *self.0).graceful_shutdown();
     }
 }
 
@@ -342,48 +273,6 @@ fn is_chunked_stream<B: Body>(response: &Response<B>) -> bool {
         && headers::is_event_stream(response.headers())
         && !response.headers().contains_key(header::TRAILER)
         && !response.headers().contains_key(header::CONTENT_LENGTH)
-}
-
-/// Serves until the end of the connection, or of its patience. Once `drain` is cancelled, it ends after what is under
-/// way.
-async fn guarded<S: Serving>(
-    serving: &mut S,
-    standing: &Standing,
-    patience: Patience,
-    drain: &CancellationToken,
-) -> Ending<S::End> {
-    let mut drain = pin!(drain.cancelled());
-    let mut draining = false;
-    let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
-    let mut set_to = None;
-    poll_fn(|context| {
-        // First: a request that has come already is taken before a stop or a limit counts.
-        if let Poll::Ready(over) = serving.poll(context) {
-            return Poll::Ready(Ending::Over(over));
-        }
-        if !draining && drain.as_mut().poll(context).is_ready() {
-            draining = true;
-            serving.wind_up();
-            if let Poll::Ready(over) = serving.poll(context) {
-                return Poll::Ready(Ending::Over(over));
-            }
-        }
-        while let Some((deadline, phase)) = standing.deadline(patience) {
-            if set_to.is_none_or(|at| at > deadline) {
-                timer.as_mut().reset(deadline);
-                set_to = Some(deadline);
-            }
-            if timer.as_mut().poll(context).is_pending() {
-                break;
-            }
-            set_to = None;
-            if Instant::now() >= deadline {
-                return Poll::Ready(Ending::Late(phase));
-            }
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 fn note(ending: &Ending<hyper::Result<()>>, context: &Context, caller: &Caller) {
