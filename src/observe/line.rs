@@ -59,7 +59,8 @@ pub(super) fn log(request: &Request, remark: &str, at: Wall, duration: Duration)
 /// What the line says to a person.
 fn message(request: &Request, remark: &str, duration: Duration) -> String {
     let mut text = String::with_capacity(USUAL);
-    push(&mut text, [request.http_method.as_str(), " ", &request.path]);
+    push(&mut text, [request.http_method.as_str(), " "]);
+    push_path(&mut text, &request.path);
     if let Some(Call { method, name, .. }) = called(&request.calls) {
         push(&mut text, [" ", method]);
         if let Some(name) = name {
@@ -103,6 +104,19 @@ fn push<const N: usize>(text: &mut String, pieces: [&str; N]) {
     pieces.iter().for_each(|piece| text.push_str(piece));
 }
 
+/// A path may be any UTF-8; what a terminal would obey is written as Rust writes it. All other texts are fit to be shown.
+fn push_path(text: &mut String, path: &str) {
+    if path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.push_str(path);
+    }
+    for char in path.chars() {
+        match char.is_control() {
+            true => text.extend(char.escape_default()),
+            false => text.push(char),
+        }
+    }
+}
+
 fn push_peer(text: &mut String, peer: Peer) {
     let Peer::Tcp(SocketAddr::V4(address)) = peer else {
         // A text takes whatever is written into it.
@@ -136,6 +150,17 @@ impl fmt::Display for Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_have_nothing_that_a_terminal_obeys() {
+        for (path, shown) in
+            [("/a%1B?", "/a%1B?"), ("/é/你好", "/é/你好"), ("/\u{9b}31m\u{7f}é\u{1b}", "/\\u{9b}31m\\u{7f}é\\u{1b}")]
+        {
+            let mut text = String::new();
+            push_path(&mut text, path);
+            assert_eq!(text, shown);
+        }
+    }
 
     #[test]
     fn peers_are_written_as_they_are_shown() {

@@ -132,16 +132,19 @@ pub(super) fn open() -> (Outlet, Option<io::Error>) {
         },
         false => None,
     };
+    (standard_error(Clock::system(), io::stderr().is_terminal()), refused)
+}
+
+fn standard_error(clock: Clock, colours: bool) -> Outlet {
     let gathered = Gathered::default();
     let writer = gathered.clone();
-    let colours = io::stderr().is_terminal();
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(move || writer.clone())
-        .with_timer(Time(Clock::system()))
+        .with_timer(Time(clock))
         .with_ansi(colours)
         .with_target(false);
     let writer = Box::new(tracing_subscriber::registry().with(layer));
-    (Outlet { writer, text: Some(Text::new(colours)), gathered }, refused)
+    Outlet { writer, text: Some(Text::new(colours)), gathered }
 }
 
 fn journal() -> io::Result<Outlet> {
@@ -172,7 +175,25 @@ fn leads_to_the_journal(stream: Option<&str>, standard_error: impl AsFd) -> bool
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::time::{Mono, Now};
+
+    #[test]
+    fn a_line_that_is_text_already_looks_like_an_event() {
+        for (colours, start) in [(false, "2026-06-26T00:00:00.007Z  INFO "), (true, "\u{1b}[2m2026-06-26T")] {
+            let now = Now { wall: Wall::from_unix_millis(1_782_432_000_007), mono: Mono::from_start(Duration::ZERO) };
+            let outlet = standard_error(Clock::from_fn(move || now), colours);
+            outlet.write_text(now.wall, "GET / 200");
+            let gathered = outlet.gathered.clone();
+            tracing::subscriber::with_default(outlet.writer, || tracing::info!("GET / 200"));
+            let text = String::from_utf8(gathered.lock().clone()).unwrap();
+            let (one, other) = text.split_at(text.len() / 2);
+            assert_eq!(one, other);
+            assert!(one.starts_with(start) && one.ends_with("GET / 200\n"), "{one:?}");
+        }
+    }
 
     #[test]
     fn the_journal_is_meant_only_if_standard_error_still_leads_there() {
