@@ -28,8 +28,8 @@ mod steps {
     use mcp_proxy::model::server::McpServer;
     use mcp_proxy::model::time::Clock;
     use mcp_proxy::model::upstream::{Origin, UpstreamName};
+    use mcp_proxy::policy::servers::{ServerRule, ServerRules};
     use mcp_proxy::proxy::fuzzing::{Front, boundary, for_client, for_upstream, relayed};
-    use mcp_proxy::proxy::policy::{ServerRule, ServerRules};
     use mcp_proxy::proxy::server::Mounted;
     use mcp_proxy::proxy::settings::{Supply, UpstreamSettings};
     use mcp_proxy::token;
@@ -49,7 +49,7 @@ mod steps {
             };
             let (_, tokens) = token::slot(Clock::system());
             let (_, catalogue) = watch::channel(Arc::from([]));
-            Mounted { settings, tokens, catalogue }
+            Mounted { settings, tokens, catalogue, unknown: Arc::default() }
         };
         // The longest mount comes first.
         let mounts = (0..mounts).rev().map(mount).collect();
