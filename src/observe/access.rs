@@ -23,7 +23,7 @@ use crate::observe::traffic::{RequestId, Traffic};
 use crate::observe::usage::{Counted, Usage};
 
 /// Headers by which upstreams name a request, the first one that is there counts.
-const REQUEST_IDS: [HeaderName; 2] =
+static REQUEST_IDS: [HeaderName; 2] =
     [HeaderName::from_static("x-acs-request-id"), HeaderName::from_static("x-request-id")];
 /// How many calls of a batch are kept.
 pub const MOST_CALLS: usize = 32;

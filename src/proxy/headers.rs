@@ -4,8 +4,9 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::proxy::guard;
 
-/// Headers of one connection, not of the message (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
+/// Headers of one connection, not of the message (RFC 9110 §7.6.1). Lists of names are statics: a constant is made anew
+/// wherever it is used, which costs more than to look into it.
+static HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -18,7 +19,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 
 /// What a client says that is not for the upstream: credentials that are not its own, what a browser adds about
 /// pages (upstreams refuse foreign origins), what proxies before us say about themselves.
-const NOT_FOR_THE_UPSTREAM: [HeaderName; 7] = [
+static NOT_FOR_THE_UPSTREAM: [HeaderName; 7] = [
     header::AUTHORIZATION,
     header::COOKIE,
     header::FORWARDED,
@@ -30,7 +31,7 @@ const NOT_FOR_THE_UPSTREAM: [HeaderName; 7] = [
 
 /// What an upstream says that is not for the client: challenges that would start a sign-in against us, cookies,
 /// and policies for the upstream's own origin.
-const NOT_FOR_THE_CLIENT: [HeaderName; 5] = [
+static NOT_FOR_THE_CLIENT: [HeaderName; 5] = [
     header::ALT_SVC,
     HeaderName::from_static("clear-site-data"),
     header::SET_COOKIE,
@@ -114,7 +115,8 @@ fn remove_named_by_connection(headers: &mut HeaderMap) {
 /// Removes the headers whose name says so. Names that are there are compared, for they are few; to look up those that
 /// may be there would hash each of them.
 fn remove_if(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
-    while let Some(name) = headers.keys().find(|name| goes(name)).cloned() {
+    let going: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().collect();
+    for name in going {
         headers.remove(name);
     }
 }

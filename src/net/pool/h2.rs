@@ -43,7 +43,7 @@ const PING_LIMIT: Duration = Duration::from_secs(20);
 const NOT_TOLD: usize = usize::MAX - 1;
 
 /// Header fields of one connection, which HTTP/2 does not have (RFC 9113 §8.2.2), and `Host`, which it has elsewhere.
-const NOT_FOR_HTTP2: [HeaderName; 6] = [
+static NOT_FOR_HTTP2: [HeaderName; 6] = [
     header::CONNECTION,
     header::HOST,
     header::TRANSFER_ENCODING,
@@ -186,7 +186,8 @@ fn ready_now(sender: &mut SendRequest<Bytes>) -> Result<(), h2::Error> {
 /// Makes the head of a request fit for HTTP/2. `length` is that of the body, if it is known.
 fn fit(mut head: http::request::Parts, length: Option<u64>) -> http::request::Parts {
     // Few names are there; to look up those that may be would hash each of them.
-    while let Some(name) = head.headers.keys().find(|name| NOT_FOR_HTTP2.contains(name)).cloned() {
+    let unfit: Vec<HeaderName> = head.headers.keys().filter(|name| NOT_FOR_HTTP2.contains(name)).cloned().collect();
+    for name in unfit {
         head.headers.remove(name);
     }
     if head.headers.get(header::TE).is_some_and(|te| te != "trailers") {
