@@ -65,7 +65,7 @@ impl Socket {
     }
 
     /// From now on an end of the input is looked for wherever something is written.
-    pub(super) fn is_read_by_nobody(&self) {
+    pub(super) fn watch_while_writing(&self) {
         self.standing.read_by_nobody();
     }
 

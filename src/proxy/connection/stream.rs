@@ -41,7 +41,7 @@ pub(super) enum End {
 impl EventStream {
     /// The rest of an answer whose head was written to `socket`.
     pub(super) fn new(socket: Socket, rest: Rest) -> Self {
-        socket.is_read_by_nobody();
+        socket.watch_while_writing();
         Self { socket, rest, chunks: Vec::new(), written: 0, ended: None, closing: false }
     }
 
