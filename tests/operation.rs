@@ -428,7 +428,7 @@ async fn calls_refusals_and_failures_have_a_line_each_and_what_is_left_out_is_su
     let lines = |wanted: &str| printed.lines().filter(|line| line.contains(wanted)).count();
     assert_eq!(lines("POST /lab/echo tools/call echo 200"), 1, "{printed}");
     assert_eq!(lines("POST /lab/echo 403"), 1, "{printed}");
-    assert_eq!(lines("404"), 1, "{printed}");
+    assert_eq!(lines("POST /no-such-mount tools/list 404"), 1, "{printed}");
     assert_eq!(lines("POST /lab/echo tools/list"), 0, "{printed}");
     assert_eq!(
         lines("3 more requests without lines of their own (log.routine_per_second): 3 tools/list;"),
