@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use bytes::{Buf, BytesMut};
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
@@ -195,6 +197,12 @@ impl Client {
         if self.buffer.is_empty() { self.read(ROOM).await } else { Ok(()) }
     }
 
+    /// Whether the other side has not closed it while nobody asked.
+    fn is_open(&mut self) -> bool {
+        let (mut byte, mut context) = ([0], task::Context::from_waker(task::Waker::noop()));
+        Pin::new(&mut self.io).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
+    }
+
     async fn read(&mut self, room: usize) -> io::Result<()> {
         self.buffer.reserve(room);
         match self.io.read_buf(&mut self.buffer).await? {
@@ -298,6 +306,7 @@ pub(crate) async fn steady(target: &Target, call: Call, per_second: u32, length:
         while let Some(done) = tasks.try_join_next() {
             settle(done, &mut idle)?;
         }
+        idle.retain_mut(Client::is_open);
         let (client, target, request) = (idle.pop(), target.clone(), request.clone());
         tasks.spawn(async move {
             let mut answers = Answers::default();

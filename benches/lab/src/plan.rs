@@ -26,11 +26,13 @@ pub enum Which {
     Start,
     /// A new token and a reload, again and again, under load.
     Change,
+    /// A restart with the socket kept, as a service manager does, under load.
+    Restart,
 }
 
 impl Which {
     /// All of them, as the table has them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::One,
         Self::Many,
         Self::Large,
@@ -40,6 +42,7 @@ impl Which {
         Self::Mixed,
         Self::Start,
         Self::Change,
+        Self::Restart,
     ];
 }
 

@@ -39,7 +39,8 @@ the machine does.
   other show what rules cost. (Connections are kept, so who calls is asked once for each of them.)
 - Calls are POSTs of 150 bytes that are answered with 200. Events come one each millisecond, on streams one each second.
   \"Afterwards\" is three seconds after the clients left; kept connections to an upstream over HTTP/2 are sockets too.
-- Changes: every 250 ms a new token and a reload, under 500 calls per second.
+- Changes: every 250 ms a new token and a reload, under 500 calls per second. Restart: one in four seconds of such calls;
+  the socket stays open, as with socket activation, and who connects meanwhile waits in it.
 ";
 
 impl Report {
@@ -77,6 +78,7 @@ impl Report {
             Which::Mixed => "300 streams and 500 calls/s",
             Which::Start => "start",
             Which::Change => "new tokens and reloads",
+            Which::Restart => "a restart",
         };
         title.to_owned()
     }

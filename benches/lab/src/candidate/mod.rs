@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::net::listen;
 
 use crate::cpus::Cpus;
 use crate::load::Target;
@@ -108,9 +109,7 @@ pub(crate) struct Candidate {
 impl Candidate {
     /// Starts it and waits until it listens.
     pub(crate) fn start(kind: Kind, place: &Place) -> anyhow::Result<Self> {
-        let directory = place.directory.join(format!("{kind:?}").to_lowercase());
-        std::fs::create_dir_all(&directory)?;
-        let address = free_address()?;
+        let (directory, address) = (own_directory(kind, place)?, free_address()?);
         let mut command = match kind {
             Kind::Nginx => nginx::command(&directory, address, place)?,
             Kind::Haproxy => haproxy::command(&directory, address, place, "http/1.1")?,
@@ -125,8 +124,27 @@ impl Candidate {
             Kind::McpProxyRules => own::command(&directory, address, place, &own::rules(&directory)?)?,
             Kind::Direct => bail!("nothing is started for it"),
         };
+        command.stdin(Stdio::null());
+        Self::run(kind, command, directory, address, place)
+    }
+
+    /// Starts mcp-proxy with a socket that listens already.
+    pub(crate) fn start_with(socket: &Socket, place: &Place) -> anyhow::Result<Self> {
+        let (kind, address) = (Kind::McpProxy, socket.0.local_addr()?);
+        let directory = own_directory(kind, place)?;
+        let command = own::with_socket(&own::command(&directory, address, place, "")?, &socket.0)?;
+        Self::run(kind, command, directory, address, place)
+    }
+
+    fn run(
+        kind: Kind,
+        mut command: Command,
+        directory: PathBuf,
+        address: SocketAddr,
+        place: &Place,
+    ) -> anyhow::Result<Self> {
         let (out, err) = (log(&directory, "out.log")?, log(&directory, "err.log")?);
-        command.stdin(Stdio::null()).stdout(out).stderr(err);
+        command.stdout(out).stderr(err);
         let program = command.get_program().to_string_lossy().into_owned();
         let began = Instant::now();
         let child = place.cpus.as_candidate(|| command.spawn().with_context(|| missing(&program)))?;
@@ -142,6 +160,24 @@ impl Candidate {
         }
         Ok(Self { kind, process, target: Target { address, tls: None }, directory, began })
     }
+}
+
+/// A socket that outlives the candidates that serve it.
+pub(crate) struct Socket(TcpListener);
+
+impl Socket {
+    pub(crate) fn open() -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        // As many may wait in it as in a socket of systemd.
+        listen(&listener, 4096)?;
+        Ok(Self(listener))
+    }
+}
+
+fn own_directory(kind: Kind, place: &Place) -> anyhow::Result<PathBuf> {
+    let directory = place.directory.join(format!("{kind:?}").to_lowercase());
+    std::fs::create_dir_all(&directory)?;
+    Ok(directory)
 }
 
 fn missing(program: &str) -> String {

@@ -1,7 +1,8 @@
 //! mcp-proxy: the release build with its defaults, and a token from a systemd credential, so that no cloud is needed.
 
 use std::fs::Permissions;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,6 +66,18 @@ token_file = \"token\"
     command.arg("serve").arg("--config").arg(file);
     command.env_clear().env("CREDENTIALS_DIRECTORY", directory).env("HOME", directory);
     Ok(command)
+}
+
+/// The same program with a socket that listens already, handed over as a service manager does (sd_listen_fds(3)): it is
+/// standard input until the shell, whose process becomes the program's, makes it the first descriptor after the usual
+/// ones.
+pub(super) fn with_socket(command: &Command, listener: &TcpListener) -> anyhow::Result<Command> {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg("LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 0</dev/null").arg("sh");
+    shell.arg(command.get_program()).args(command.get_args()).env_clear();
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.stdin(OwnedFd::from(listener.try_clone()?));
+    Ok(shell)
 }
 
 /// Gives it another token, as a renewal would: whole, or not at all.

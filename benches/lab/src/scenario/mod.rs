@@ -3,6 +3,7 @@
 mod calls;
 mod change;
 mod mixed;
+mod restart;
 mod start;
 mod streams;
 
@@ -79,6 +80,7 @@ impl Lab<'_> {
             Which::Mixed => self.mixed(which).await,
             Which::Start => self.start(which).await,
             Which::Change => self.change(which).await,
+            Which::Restart => self.restart(which).await,
         }
     }
 
