@@ -253,7 +253,7 @@ impl Record {
     /// The head of the upstream's answer, which was waited for so long: it may say what the upstream's own log calls this
     /// request.
     pub fn answered(&mut self, headers: &HeaderMap, waited: Duration) {
-        let until_now = self.clock.now().mono.since(self.began);
+        let until_now = self.clock.mono().since(self.began);
         self.usage().answered(waited, until_now.saturating_sub(waited));
         let id = REQUEST_IDS.iter().find_map(|name| headers.get(name)?.to_str().ok());
         self.note(|request| request.upstream_request_id = id.map(|id| shown(id, &[])));

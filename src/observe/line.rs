@@ -10,6 +10,8 @@ use crate::model::client::ClientName;
 use crate::model::peer::Peer;
 use crate::model::time::Wall;
 use crate::observe::audit::event::{Call, Request};
+use crate::observe::journal::Entry;
+use crate::observe::outlet::{Form, Made};
 use crate::observe::queue;
 
 /// The target of these lines, for `log.level` and for those who write them.
@@ -17,43 +19,62 @@ pub(super) const TARGET: &str = "mcp_proxy::access";
 /// Nearly all lines have room in so many bytes.
 const USUAL: usize = 256;
 
-/// The line of the log. The journal's field names are these in upper case.
+/// Writes the line of the log, in the form that who takes it wants.
 pub(super) fn log(request: &Request, remark: &str, at: Wall, duration: Duration) {
     if !tracing::enabled!(target: TARGET, Level::INFO) {
         return;
     }
+    let Some(log) = queue::made_lines() else { return };
     let message = message(request, remark, duration);
-    if let Some(lines) = queue::text() {
-        return lines.push_text(at, with_ids(message, request));
+    log.push(match log.form() {
+        Form::Text => Made::Text(at, with_ids(message, request)),
+        Form::Entry => Made::Entry(entry(&message, request)),
+    });
+}
+
+/// The entry of the journal. docs/OPERATING.md tells what its fields mean.
+fn entry(message: &str, request: &Request) -> Entry {
+    let mut entry = Entry::new(TARGET, message);
+    entry.add_shown("REQUEST_ID", request.id);
+    entry.add("HTTP_METHOD", request.http_method.as_str());
+    entry.add("PATH", &request.path);
+    if let Some(call) = called(&request.calls) {
+        entry.add("MCP_METHOD", &call.method);
+        entry.add_some("MCP_NAME", call.name.as_deref());
+        if let Some(names) = &call.argument_names {
+            entry.add("MCP_ARGUMENT_NAMES", &names.join(" "));
+        }
+    }
+    entry.add_some("UPSTREAM", request.upstream.as_deref());
+    if let Some(server) = &request.server {
+        entry.add("SERVER", &server.name);
+        entry.add("SERVER_ID", &server.id);
+    }
+    entry.add_some("UPSTREAM_REQUEST_ID", request.upstream_request_id.as_deref());
+    if let Some(id) = request.trace_id {
+        entry.add_shown("TRACE_ID", id);
+    }
+    if let Some(peer) = request.peer {
+        entry.add_shown("CLIENT", Origin(peer));
     }
     let caller = &request.caller;
-    let called = called(&request.calls);
-    tracing::info!(
-        target: TARGET,
-        request_id = %request.id,
-        http_method = request.http_method.as_str(),
-        path = request.path,
-        mcp_method = called.map(|call| call.method.as_str()),
-        mcp_name = called.and_then(|call| call.name.as_deref()),
-        mcp_argument_names = called.and_then(|call| Some(call.argument_names.as_ref()?.join(" "))),
-        upstream = request.upstream,
-        server = request.server.as_ref().map(|server| server.name.as_str()),
-        server_id = request.server.as_ref().map(|server| server.id.as_str()),
-        upstream_request_id = request.upstream_request_id,
-        trace_id = request.trace_id.map(tracing::field::display),
-        client = request.peer.map(|peer| tracing::field::display(Origin(peer))),
-        client_name = caller.name.as_ref().map(ClientName::as_str),
-        client_uid = caller.uid,
-        client_unit = caller.unit,
-        client_certificate = caller.certificate.map(tracing::field::display),
-        verdict = request.verdict.as_str(),
-        rule = request.rule.as_deref(),
-        status = request.status,
-        duration_us = request.duration_us,
-        bytes_out = request.bytes_out,
-        ending = request.ending,
-        "{message}",
-    );
+    entry.add_some("CLIENT_NAME", caller.name.as_ref().map(ClientName::as_str));
+    if let Some(uid) = caller.uid {
+        entry.add_number("CLIENT_UID", uid.into());
+    }
+    entry.add_some("CLIENT_UNIT", caller.unit.as_deref());
+    if let Some(certificate) = caller.certificate {
+        entry.add_shown("CLIENT_CERTIFICATE", certificate);
+    }
+    entry.add("VERDICT", request.verdict.as_str());
+    entry.add_some("RULE", request.rule.as_deref());
+    if let Some(status) = request.status {
+        entry.add_number("STATUS", status.into());
+    }
+    entry.add_number("DURATION_US", request.duration_us);
+    entry.add_number("BYTES_OUT", request.bytes_out);
+    entry.add("ENDING", request.ending);
+    entry
 }
 
 /// What the line says to a person.

@@ -46,9 +46,7 @@ pub fn begin(settings: &Settings) -> Result<Log, String> {
     let lines = Arc::new(Lines::default());
     let (outlet, why_not_the_journal) = outlet::open();
     let queue = Queue::new(lines.clone());
-    if outlet.takes_text() {
-        queue::take_text(&lines);
-    }
+    queue::take_made_lines(&lines, outlet.form());
     lines.clone().write_to(outlet).map_err(|error| format!("cannot log: {error}"))?;
     tracing_subscriber::registry().with(filter).with(queue).try_init().map_err(|error| error.to_string())?;
     if let Some(error) = why_not_the_journal {

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod exposition;
 pub mod health;
 pub mod histogram;
+mod journal;
 pub mod kinds;
 mod line;
 pub mod log;

@@ -15,15 +15,40 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::model::time::{Clock, Wall};
+use crate::observe::journal::{Entry, Journal};
 use crate::observe::stamp::{Stamp, in_utc};
 
 /// What writes lines. It is given events and is never installed, so it decides nothing about what is enabled.
 pub(super) struct Outlet {
     pub(super) writer: Box<dyn Subscriber + Send + Sync>,
-    /// How lines look that are text already, where the outlet takes such.
-    text: Option<Text>,
+    /// Where lines go that are made already.
+    made: To,
     /// What was written for standard error and did not go there yet.
     gathered: Gathered,
+}
+
+/// What a line must be that is made already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A text.
+    Text,
+    /// An entry of the journal.
+    Entry,
+}
+
+/// A line at the level `INFO` that is made already.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// For standard error: its time, and the rest.
+    Text(Wall, String),
+    /// For the journal.
+    Entry(Entry),
+}
+
+/// Where lines go that are made already.
+enum To {
+    StandardError(Text),
+    Journal(Journal),
 }
 
 /// Lines that are text already look as events do that `tracing_subscriber` writes.
@@ -61,18 +86,35 @@ const MOST_GATHERED: usize = 32 * 1024;
 
 impl Outlet {
     /// One that needs no flushing.
+    #[cfg(test)]
     pub(super) fn of(writer: impl Subscriber + Send + Sync) -> Self {
-        Self { writer: Box::new(writer), text: None, gathered: Gathered::default() }
+        let made = To::StandardError(Text::new(false));
+        Self { writer: Box::new(writer), made, gathered: Gathered::default() }
     }
 
-    /// True if it takes lines that are text already.
-    pub(super) fn takes_text(&self) -> bool {
-        self.text.is_some()
+    /// What lines must be that are made already.
+    pub(super) fn form(&self) -> Form {
+        match &self.made {
+            To::StandardError(_) => Form::Text,
+            To::Journal(_) => Form::Entry,
+        }
     }
 
-    /// Writes a line that is text already, at the level `INFO`.
-    pub(super) fn write_text(&self, at: Wall, line: &str) {
-        let Some(text) = &self.text else { return };
+    /// Writes a line that is made already.
+    ///
+    /// # Errors
+    /// When the journal does not take it.
+    pub(super) fn write(&self, line: &Made) -> io::Result<()> {
+        match (&self.made, line) {
+            (To::StandardError(text), Made::Text(at, line)) => self.write_text(text, *at, line),
+            (To::Journal(journal), Made::Entry(entry)) => return journal.send(entry),
+            // Whoever makes lines asks for the form.
+            (To::StandardError(_), Made::Entry(_)) | (To::Journal(_), Made::Text(..)) => {}
+        }
+        Ok(())
+    }
+
+    fn write_text(&self, text: &Text, at: Wall, line: &str) {
         let mut gathered = self.gathered.lock();
         gathered.extend_from_slice(text.before_time.as_bytes());
         text.stamp.lock().unwrap_or_else(PoisonError::into_inner).put(at, &mut gathered);
@@ -144,7 +186,7 @@ fn standard_error(clock: Clock, colours: bool) -> Outlet {
         .with_ansi(colours)
         .with_target(false);
     let writer = Box::new(tracing_subscriber::registry().with(layer));
-    Outlet { writer, text: Some(Text::new(colours)), gathered }
+    Outlet { writer, made: To::StandardError(Text::new(colours)), gathered }
 }
 
 fn journal() -> io::Result<Outlet> {
@@ -160,7 +202,8 @@ fn journal() -> io::Result<Outlet> {
         .with_field_prefix(None)
         .with_syslog_identifier(env!("CARGO_PKG_NAME").to_owned())
         .with_priority_mappings(priorities);
-    Ok(Outlet::of(tracing_subscriber::registry().with(layer)))
+    let writer = Box::new(tracing_subscriber::registry().with(layer));
+    Ok(Outlet { writer, made: To::Journal(Journal::open()?), gathered: Gathered::default() })
 }
 
 /// Whether `stream`, the value of `JOURNAL_STREAM`, is device and inode of `standard_error` (systemd.exec(5)): it is not
@@ -185,7 +228,7 @@ mod tests {
         for (colours, start) in [(false, "2026-06-26T00:00:00.007Z  INFO "), (true, "\u{1b}[2m2026-06-26T")] {
             let now = Now { wall: Wall::from_unix_millis(1_782_432_000_007), mono: Mono::from_start(Duration::ZERO) };
             let outlet = standard_error(Clock::from_fn(move || now), colours);
-            outlet.write_text(now.wall, "GET / 200");
+            outlet.write(&Made::Text(now.wall, "GET / 200".to_owned())).unwrap();
             let gathered = outlet.gathered.clone();
             tracing::subscriber::with_default(outlet.writer, || tracing::info!("GET / 200"));
             let text = String::from_utf8(gathered.lock().clone()).unwrap();

@@ -13,8 +13,7 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::model::time::Wall;
-use crate::observe::outlet::Outlet;
+use crate::observe::outlet::{Form, Made, Outlet};
 
 /// How many lines may wait. What comes on top is lost, and counted.
 const MOST: usize = 8192;
@@ -32,19 +31,38 @@ pub(super) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// What takes lines that are text already, if the log takes such.
-static TEXT: OnceLock<Arc<Lines>> = OnceLock::new();
+/// What takes lines that are made already, if the log was begun.
+static MADE: OnceLock<Door> = OnceLock::new();
 
-/// From now on `lines` take lines that are text already. The first ones do.
-pub(super) fn take_text(lines: &Arc<Lines>) {
-    // A second log is refused where it begins.
-    let _ = TEXT.set(lines.clone());
+/// Where lines go that are made already. To make an event of each costs several times as much: each of its fields is
+/// looked at, by who queues it and by who writes it.
+#[derive(Debug)]
+pub(super) struct Door {
+    lines: Arc<Lines>,
+    form: Form,
 }
 
-/// What takes lines that are text already. To make an event of each costs several times as much: each of its fields is
-/// looked at, by who queues it and by who writes it.
-pub(super) fn text() -> Option<&'static Lines> {
-    TEXT.get().map(Arc::as_ref)
+impl Door {
+    /// What is taken there.
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Puts a line into the queue.
+    pub(super) fn push(&self, line: Made) {
+        self.lines.push(Line::Made(line));
+    }
+}
+
+/// From now on `lines` take lines that are made already, of this form. The first ones do.
+pub(super) fn take_made_lines(lines: &Arc<Lines>, form: Form) {
+    // A second log is refused where it begins.
+    let _ = MADE.set(Door { lines: lines.clone(), form });
+}
+
+/// Where lines go that are made already.
+pub(super) fn made_lines() -> Option<&'static Door> {
+    MADE.get()
 }
 
 /// Lines on their way.
@@ -71,8 +89,8 @@ struct State {
 enum Line {
     /// An event.
     Told(Told),
-    /// A line that is text already, and its time.
-    Text(Wall, String),
+    /// A line that is made already.
+    Made(Made),
 }
 
 /// One event, on its own.
@@ -148,11 +166,6 @@ impl Lines {
         (std::mem::take(&mut state.waiting), std::mem::take(&mut state.lost))
     }
 
-    /// A line that is text already, of that time, at the level `INFO`.
-    pub(super) fn push_text(&self, at: Wall, line: String) {
-        self.push(Line::Text(at, line));
-    }
-
     fn push(&self, line: Line) {
         let mut state = self.lock();
         if state.waiting.len() >= MOST {
@@ -188,7 +201,11 @@ impl Line {
     fn write(&self, outlet: &Outlet) {
         match self {
             Self::Told(told) => told.write(outlet),
-            Self::Text(at, line) => outlet.write_text(*at, line),
+            Self::Made(line) => {
+                if outlet.write(line).is_err() {
+                    LOST.fetch_add(1, Ordering::Relaxed);
+                }
+            }
         }
     }
 }
