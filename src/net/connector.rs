@@ -49,7 +49,7 @@ impl Connector {
         let host = target.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let tcp = self.egress.connect(target).await?;
         if !is_tls {
-            return Ok(Wire { io: Box::new(tcp), protocol: Protocol::Http1 });
+            return Ok(Wire { rests: tcp.watch(), io: Box::new(tcp), protocol: Protocol::Http1 });
         }
         let tls = self.tls.connect(ServerName::try_from(host)?, tcp).await?;
         let protocol = match tls.get_ref().1.alpn_protocol() {
@@ -57,7 +57,7 @@ impl Connector {
             // A server without ALPN speaks HTTP/1.1 (RFC 9113 §3.2).
             _ => Protocol::Http1,
         };
-        Ok(Wire { io: Box::new(tls), protocol })
+        Ok(Wire { rests: tls.get_ref().0.watch(), io: Box::new(tls), protocol })
     }
 }
 

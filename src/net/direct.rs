@@ -9,7 +9,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::model::time::in_words;
 use crate::net::patient::Patient;
-use crate::net::pool::{Dial, Io, Pool, Protocol, Wire};
+use crate::net::pool::{Dial, Pool, Protocol, Wire};
+use crate::net::watched::Watched;
 
 /// A way to reach the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub fn through<B>(doors: Vec<Door>, limit: Duration) -> Pool<B> {
             let mut why = Vec::new();
             for door in doors.iter() {
                 match tokio::time::timeout(limit, open(door)).await {
-                    Ok(Ok(io)) => return Ok(Wire { io, protocol: Protocol::Http1 }),
+                    Ok(Ok(wire)) => return Ok(wire),
                     Ok(Err(error)) => why.push(format!("{door}: {error}")),
                     Err(_) => why.push(format!("{door}: no connection within {}", in_words(limit))),
                 }
@@ -50,13 +51,18 @@ pub fn through<B>(doors: Vec<Door>, limit: Duration) -> Pool<B> {
     Pool::new(dial, Arc::default())
 }
 
-async fn open(door: &Door) -> std::io::Result<Box<dyn Io>> {
+async fn open(door: &Door) -> std::io::Result<Wire> {
+    let protocol = Protocol::Http1;
     match door {
-        Door::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        Door::Unix(path) => {
+            let stream = Watched::new(UnixStream::connect(path).await?);
+            Ok(Wire { rests: stream.watch(), io: Box::new(stream), protocol })
+        }
         Door::Tcp(address) => {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
-            Ok(Box::new(Patient::new(stream)))
+            let stream = Patient::new(stream);
+            Ok(Wire { rests: stream.watch(), io: Box::new(stream), protocol })
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod pool;
 pub mod settings;
 pub mod stream_client;
 pub mod tls;
+mod watched;
 pub mod way_out;
 
 pub use settings::Settings;

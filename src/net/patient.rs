@@ -15,13 +15,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
+use crate::net::watched::{Rests, Watched};
+
 /// The most that is read ahead, in bytes: two TLS records.
 const AHEAD: usize = 32 * 1024;
 
 /// The connection.
 #[derive(Debug)]
 pub(super) struct Patient {
-    tcp: TcpStream,
+    tcp: Watched<TcpStream>,
     /// What was read ahead.
     ahead: BytesMut,
     /// The last read filled what it was given.
@@ -32,7 +34,12 @@ pub(super) struct Patient {
 
 impl Patient {
     pub(super) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, ahead: BytesMut::new(), filled: false, closed: None }
+        Self { tcp: Watched::new(tcp), ahead: BytesMut::new(), filled: false, closed: None }
+    }
+
+    /// Looks at it from now on, while others read and write.
+    pub(super) fn watch(&self) -> Rests {
+        self.tcp.watch()
     }
 
     fn written(&mut self, wrote: io::Result<usize>, length: usize) -> io::Result<usize> {

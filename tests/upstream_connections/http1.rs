@@ -6,9 +6,10 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::support::Proxy;
+use crate::support::{PATIENCE, Proxy};
 use crate::tls::{Identity, proxy_to};
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/list"}"#;
@@ -24,6 +25,8 @@ struct Upstream {
     url: String,
     /// The first lines of all requests that were read.
     read: Arc<Mutex<Vec<String>>>,
+    /// Connections that both sides have closed.
+    closed: Arc<Semaphore>,
     _tasks: JoinSet<()>,
 }
 
@@ -33,14 +36,21 @@ impl Upstream {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let read = Arc::new(Mutex::new(Vec::new()));
         let (lines, mut tasks) = (read.clone(), JoinSet::new());
+        let closed = Arc::new(Semaphore::new(0));
+        let closing = closed.clone();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
-                connections.spawn(serve(tcp, manner, lines.clone()));
+                connections.spawn(serve(tcp, manner, lines.clone(), closing.clone()));
             }
         });
-        Self { url, read, _tasks: tasks }
+        Self { url, read, closed, _tasks: tasks }
+    }
+
+    /// Waits until another connection is closed by both sides.
+    async fn closed(&self) {
+        tokio::time::timeout(PATIENCE, self.closed.acquire()).await.expect("it is closed").unwrap().forget();
     }
 
     fn read(&self, line: &str) -> usize {
@@ -48,7 +58,7 @@ impl Upstream {
     }
 }
 
-async fn serve(mut tcp: TcpStream, manner: Manner, lines: Arc<Mutex<Vec<String>>>) {
+async fn serve(mut tcp: TcpStream, manner: Manner, lines: Arc<Mutex<Vec<String>>>, closed: Arc<Semaphore>) {
     for _ in 0..manner.served {
         if request(&mut tcp, &lines).await.is_none() {
             return;
@@ -57,7 +67,11 @@ async fn serve(mut tcp: TcpStream, manner: Manner, lines: Arc<Mutex<Vec<String>>
     }
     if manner.reads_one_more {
         request(&mut tcp, &lines).await;
+        return;
     }
+    tcp.shutdown().await.unwrap();
+    while request(&mut tcp, &lines).await.is_some() {}
+    closed.add_permits(1);
 }
 
 /// Reads a whole request with a body of known length.
@@ -88,8 +102,12 @@ async fn c13_a_connection_that_is_closed_after_some_requests_costs_none() {
     let (upstream, proxy) = world(Manner { served: 3, reads_one_more: false }).await;
     for round in 0..30 {
         let path = format!("/call/{round}");
-        assert_eq!(proxy.post(&path, CALL).await.0, StatusCode::OK, "{path}");
+        let (status, _, body) = proxy.post(&path, CALL).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
         assert_eq!(upstream.read(&format!("POST {path} HTTP/1.1")), 1);
+        if round % 3 == 2 {
+            upstream.closed().await;
+        }
     }
 }
 

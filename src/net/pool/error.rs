@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use http::Request;
+use http::{Request, Uri};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,16 @@ pub(super) enum Failure<B> {
     NotSent(Box<Request<B>>, String),
     /// The request is gone.
     Lost(StreamError),
+}
+
+impl<B> Failure<B> {
+    /// The same, the request for `target` again.
+    pub(super) fn of(mut self, target: Uri) -> Self {
+        if let Self::NotSent(request, _) = &mut self {
+            *request.uri_mut() = target;
+        }
+        self
+    }
 }
 
 /// The cause that tells a person something.

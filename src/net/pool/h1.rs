@@ -18,6 +18,7 @@ use crate::net::pool::interim::OnInterim;
 use crate::net::pool::origin::Origin;
 use crate::net::pool::tally::{Counted, Tally};
 use crate::net::pool::{Io, Protocol};
+use crate::net::watched::Rests;
 
 /// The most header lines of an answer; hyper alone would take 100.
 const MOST_HEADERS: usize = 256;
@@ -29,6 +30,7 @@ const REST_OF_UPLOAD: Duration = Duration::from_secs(1);
 /// The connection. Whoever holds it may speak; dropped, it is closed.
 pub(super) struct Connection<B> {
     sender: SendRequest<B>,
+    rests: Rests,
     /// Where it goes afterwards; the pool lasts as long as it is in use.
     origin: Option<Arc<Origin<B>>>,
     /// Counts the exchange while there is one.
@@ -43,6 +45,7 @@ pub(super) struct Connection<B> {
 /// Begins to speak HTTP/1.1; the second value drives the connection until it is closed.
 pub(super) async fn open<B>(
     io: Box<dyn Io>,
+    rests: Rests,
     tally: &Arc<Tally>,
 ) -> Result<(Box<Connection<B>>, impl Future<Output = ()> + Send + use<B>), String>
 where
@@ -52,16 +55,24 @@ where
     let shaking = http1::Builder::new().max_headers(MOST_HEADERS).handshake(TokioIo::new(io)).await;
     let (sender, driver) = shaking.map_err(|error| innermost(&error))?;
     let open = tally.opened(Protocol::Http1);
-    let connection =
-        Connection { sender, origin: None, exchange: None, _open: open, reused: false, idle_since: Instant::now() };
+    let connection = Connection {
+        sender,
+        rests,
+        origin: None,
+        exchange: None,
+        _open: open,
+        reused: false,
+        idle_since: Instant::now(),
+    };
     // How it ends is told to whoever waits for an answer.
     Ok((Box::new(connection), async move { drop(driver.await) }))
 }
 
 impl<B> Connection<B> {
-    /// True if the other side closed it.
-    pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+    /// True if it can take a request: the other side has neither closed it nor said what nobody asked for, which some do
+    /// before they close (408).
+    pub(super) fn rests(&self) -> bool {
+        !self.sender.is_closed() && (self.rests)()
     }
 
     /// Marks it as used by a request.

@@ -21,6 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, Uri, Version};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -31,6 +32,7 @@ pub use self::error::StreamError;
 pub use self::interim::OnInterim;
 use self::origin::{Link, Origin};
 pub use self::tally::{Reading, Tally};
+use crate::net::watched::Rests;
 
 /// How many new connections one request may use up that could not take it.
 const TRIES: usize = 3;
@@ -50,6 +52,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// A new connection.
 pub(super) struct Wire {
     pub(super) io: Box<dyn Io>,
+    pub(super) rests: Rests,
     pub(super) protocol: Protocol,
 }
 
@@ -79,27 +82,25 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    /// Sends a request and answers once the head of the response is there. The URI is absolute; the `Host` header is
-    /// the caller's, and stands for nothing in HTTP/2, which takes it from the URI. Dropping the future, or the body
-    /// of the response, ends the exchange at the upstream.
+    /// Sends a request and answers once the head of the response is there. The URI is absolute, and says the
+    /// host, whatever the headers say. Dropping the future, or the body of the response, ends the exchange at the
+    /// upstream.
     ///
     /// # Errors
     /// When no head of a response came.
     pub async fn send(&self, mut request: Request<B>) -> Result<Response<Incoming>, StreamError> {
-        let target = request.uri().clone();
         let mut tries = 0;
         loop {
             let link = self.origin.checkout().await.map_err(StreamError::Connect)?;
             tries += usize::from(!link.is_reused());
             let sent = match link {
                 Link::Http1(connection) => {
+                    let target = request.uri().clone();
                     *request.uri_mut() = origin_form(&target);
-                    connection.exchange(request).await
+                    say_host(request.headers_mut(), &target);
+                    connection.exchange(request).await.map_err(|failure| failure.of(target))
                 }
-                Link::Http2(lease) => {
-                    *request.uri_mut() = target.clone();
-                    lease.exchange(request, &self.origin).await
-                }
+                Link::Http2(lease) => lease.exchange(request, &self.origin).await,
             };
             match sent {
                 Ok(mut response) => {
@@ -113,6 +114,14 @@ where
                 Err(Failure::Lost(error)) => return Err(error),
             }
         }
+    }
+}
+
+/// Says whom the request is addressed to, which with HTTP/2 the target does (RFC 9112 §3.2).
+fn say_host(headers: &mut HeaderMap, target: &Uri) {
+    let authority = target.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(host) = authority {
+        headers.insert(header::HOST, host);
     }
 }
 

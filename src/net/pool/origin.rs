@@ -123,7 +123,7 @@ impl<B> Origin<B> {
     /// Closes what is idle for too long; answers when to look again.
     fn tidy(&self, now: Instant) -> Instant {
         let mut state = self.lock();
-        state.idle.retain(|connection| !connection.is_closed() && now < connection.idle_since + IDLE);
+        state.idle.retain(|connection| connection.rests() && now < connection.idle_since + IDLE);
         state.shared.retain(|shared| shared.open > 0 || now < shared.idle_since + IDLE);
         let idle = state.idle.iter().map(|connection| connection.idle_since);
         let empty = state.shared.iter().filter(|shared| shared.open == 0).map(|shared| shared.idle_since);
@@ -207,7 +207,7 @@ where
     async fn open(&self, wire: Wire) -> Result<Opened<B>, String> {
         match wire.protocol {
             Protocol::Http1 => {
-                let (connection, driver) = h1::open(wire.io, &self.tally).await?;
+                let (connection, driver) = h1::open(wire.io, wire.rests, &self.tally).await?;
                 self.spawn(driver);
                 Ok(Opened::Http1(connection))
             }
@@ -279,7 +279,7 @@ where
     fn take(&mut self, origin: &Weak<Origin<B>>) -> Option<Link<B>> {
         let origin = origin.upgrade()?;
         while let Some(mut connection) = self.idle.pop() {
-            if !connection.is_closed() && Instant::now() < connection.idle_since + IDLE {
+            if connection.rests() && Instant::now() < connection.idle_since + IDLE {
                 connection.begin(origin);
                 return Some(Link::Http1(connection));
             }

@@ -50,7 +50,7 @@ impl World {
                 let (ours, theirs) = tokio::io::duplex(1024 * 1024);
                 accepted.send(theirs).map_err(|_| "nobody listens".to_owned())?;
                 let counted = InspectWriter::new(ours, move |_| _ = written.fetch_add(1, Ordering::SeqCst));
-                Ok(Wire { io: Box::new(counted), protocol })
+                Ok(Wire { io: Box::new(counted), rests: Box::new(|| true), protocol })
             })
         });
         let pool = Pool::new(dial, Arc::default());
