@@ -21,6 +21,9 @@ impl McpServer {
     /// The server of a catalogue that a request for `path` goes to, as far as its paths and ids tell without doubt.
     pub fn at<'a>(path: &str, catalogue: &'a [Self]) -> Option<&'a Self> {
         let is_path = |known: &Option<String>| known.as_deref() == Some(path);
+        if catalogue.is_empty() {
+            return None;
+        }
         let here = catalogue.iter().find(|server| is_path(&server.mcp_path) || is_path(&server.sse_path));
         here.or_else(|| {
             let said = ServerPath::parse(path)?;
@@ -53,8 +56,10 @@ pub struct ServerPath<'a> {
 impl<'a> ServerPath<'a> {
     /// Reads a path; `None` if it has none of the known forms.
     pub fn parse(path: &'a str) -> Option<Self> {
-        let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        match segments.as_slice() {
+        // No form says anything after these.
+        let mut segments = [""; 7];
+        let said = path.strip_prefix('/')?.split('/').zip(&mut segments).map(|(said, segment)| *segment = said).count();
+        match &segments[..said] {
             ["accounts", _, "custom", name, "id", id, ..] | ["accounts", _, "system", _, name, "id", id, ..] => {
                 Some(Self { name: Some(name), id })
             }

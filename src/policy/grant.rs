@@ -1,6 +1,7 @@
 //! What a client may do.
 
 use std::num::NonZeroU32;
+use std::sync::LazyLock;
 
 use crate::policy::message::{Message, Target};
 use crate::policy::pattern::{Pattern, Patterns, Unlisted};
@@ -70,7 +71,15 @@ impl Refusal {
     }
 }
 
+/// What everybody may do of whom nothing else is said.
+static EVERYTHING: LazyLock<Grant> = LazyLock::new(Grant::default);
+
 impl Grant {
+    /// The grant of who is no client of the configuration.
+    pub fn everything() -> &'static Self {
+        &EVERYTHING
+    }
+
     /// True if messages must be read to be decided about.
     pub fn reads_messages(&self) -> bool {
         !self.methods.are_empty() || self.restricts_tools()

@@ -130,10 +130,11 @@ impl Doors {
             return Err(NotAdmitted::TransferCoding);
         }
         let host = host_of(head)?;
-        if let (Some(host), Some(bound)) = (&host, entrance.bound())
-            && !self.is_ours(bound, host)
-        {
-            return Err(NotAdmitted::ForeignHost(host.as_str().to_owned()));
+        if let Some(host) = &host {
+            let name = name_of(host).ok_or(NotAdmitted::BadHost)?;
+            if entrance.bound().is_some_and(|bound| !self.is_ours(bound, name)) {
+                return Err(NotAdmitted::ForeignHost(host.as_str().to_owned()));
+            }
         }
         let host = host.filter(|_| entrance != Entrance::Unix);
         let mut origins = head.headers.get_all(header::ORIGIN).iter();
@@ -146,8 +147,8 @@ impl Doors {
         }
     }
 
-    fn is_ours(&self, bound: IpAddr, host: &Authority) -> bool {
-        let name = host.host().trim_start_matches('[').trim_end_matches(']');
+    fn is_ours(&self, bound: IpAddr, name: &str) -> bool {
+        let name = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
         if let Ok(ip) = name.parse::<IpAddr>() {
             let ip = ip.to_canonical();
             return ip == bound
@@ -184,22 +185,20 @@ fn host_of(head: &Parts) -> Result<Option<Authority>, NotAdmitted> {
         _ => return Err(NotAdmitted::BadHost),
     };
     match (head.uri.authority(), header) {
-        (Some(authority), _) => plain(authority.clone()).map(Some),
-        (None, Some(header)) => plain(header).map(Some),
+        (Some(authority), _) => Ok(Some(authority.clone())),
+        (None, Some(header)) => Ok(Some(header)),
         (None, None) if head.version <= Version::HTTP_10 => Ok(None),
         (None, None) => Err(NotAdmitted::BadHost),
     }
 }
 
-/// A host and perhaps a port, and nothing else (RFC 9110 §4.2.4, §7.2): what stands before or behind them may be the name
-/// for somebody else.
-fn plain(authority: Authority) -> Result<Authority, NotAdmitted> {
-    let rest = authority.as_str().strip_prefix(authority.host());
-    let port = rest.and_then(|rest| if rest.is_empty() { Some("") } else { rest.strip_prefix(':') });
-    match port {
-        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => Ok(authority),
-        _ => Err(NotAdmitted::BadHost),
-    }
+/// The name in a host that has perhaps a port, and nothing else (RFC 9110 §4.2.4, §7.2): what stands before or behind
+/// them may be the name for somebody else.
+fn name_of(authority: &Authority) -> Option<&str> {
+    let name = authority.host();
+    let rest = authority.as_str().strip_prefix(name)?;
+    let port = if rest.is_empty() { rest } else { rest.strip_prefix(':')? };
+    port.bytes().all(|byte| byte.is_ascii_digit()).then_some(name)
 }
 
 /// True if the headers ask whether a web page may call (CORS preflight).

@@ -63,12 +63,10 @@ impl Front {
     ) -> Result<Self, ServerError> {
         let client = StreamClient::new(&net::Settings::default())?;
         let mount = |Mounted { settings, tokens, catalogue, unknown }| {
-            let name = settings.name.to_string();
-            let counters = Counters { usage: Arc::new(Usage::of(&name)), tally: Arc::default() };
-            let upstream = Upstream::new(settings, tokens, (catalogue, unknown), &client, counters);
-            upstream.map(Arc::new).map_err(|_| ServerError::Host(name))
+            let counters = Counters { usage: Arc::new(Usage::of(&settings.name.to_string())), tally: Arc::default() };
+            Arc::new(Upstream::new(settings, tokens, (catalogue, unknown), &client, counters))
         };
-        let mounts = upstreams.into_iter().map(mount).collect::<Result<_, _>>()?;
+        let mounts = upstreams.into_iter().map(mount).collect();
         Ok(Self { entrance: Entrance::Tcp(bound), doors: Doors::new(hosts, origins), mounts })
     }
 
@@ -87,9 +85,9 @@ impl Front {
     }
 }
 
-/// Makes a client's headers fit for the upstream.
-pub fn for_upstream(headers: &mut HeaderMap, host: HeaderValue, authorization: HeaderValue) {
-    headers::for_upstream(headers, host, authorization);
+/// What of a client's headers is for the upstream.
+pub fn for_upstream(said: &HeaderMap, authorization: HeaderValue) -> HeaderMap {
+    headers::for_upstream(said, authorization)
 }
 
 /// Makes an upstream's headers fit for the client.

@@ -105,7 +105,7 @@ pub(super) async fn refuse(refused: &Refused, head: &Parts, context: &Context) -
 }
 
 fn wrong(context: &Context, caller: &Caller) -> Refused {
-    match context.guesses.wrong(caller.peer, context.clock.now().mono) {
+    match context.guesses.wrong(caller.peer, context.clock.mono()) {
         Wrong::TooMany => Refused::TooManyKeys,
         Wrong::Told { first } => {
             if first {

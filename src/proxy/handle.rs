@@ -69,8 +69,7 @@ pub(super) async fn handle(
             }
         };
     let origin = origin.as_ref();
-    let everything = Grant::default();
-    let grant = client.as_ref().map_or(&everything, |client| &client.grant);
+    let grant = client.as_ref().map_or(Grant::everything(), |client| &client.grant);
     let limit = BodyLimit::of(now.settings.request_body_limit, client.as_deref());
     let intake = Intake::new(body, exchange.upload(), limit.bytes, upstream.counters.usage.clone());
     let kept = Kept::new(intake, now.settings.replay_limit);
@@ -151,8 +150,7 @@ async fn destined(
     if let Some(client) = &client {
         record.client(&client.name);
     }
-    let everything = Grant::default();
-    let grant = client.as_ref().map_or(&everything, |client| &client.grant);
+    let grant = client.as_ref().map_or(Grant::everything(), |client| &client.grant);
     let upstream = match route(&head.method, head.uri.path(), grant, &now.mounts) {
         Decision::Forward(upstream) => upstream,
         Decision::ForwardTo(upstream, target) => {

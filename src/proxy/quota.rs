@@ -51,7 +51,7 @@ impl Quotas {
             return Err(Busy::Concurrent(most));
         }
         if let Some(limit) = grant.requests_per_minute {
-            counted.pace.admit(limit.get(), clock.now().mono).map_err(|wait| Busy::Fast(limit, wait))?;
+            counted.pace.admit(limit.get(), clock.mono()).map_err(|wait| Busy::Fast(limit, wait))?;
         }
         counted.under_way += 1;
         drop(counted);

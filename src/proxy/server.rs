@@ -93,9 +93,6 @@ pub enum ServerError {
     /// A listener has no address.
     #[error("a listener has no address: {0}")]
     Listener(#[from] io::Error),
-    /// An upstream's host cannot stand in a header.
-    #[error("the host of upstream {0} cannot stand in a Host header")]
-    Host(String),
 }
 
 /// A server that is ready to accept on its listeners.
@@ -135,7 +132,7 @@ impl Server {
                 &client,
                 &[],
                 &parts.traffic,
-            )?)),
+            ))),
             callbacks: parts.callbacks,
             finder: parts.finder,
             register: parts.register,
@@ -307,7 +304,7 @@ impl Reloader {
     pub fn reload(&self, settings: Settings, net: &net::Settings, upstreams: Vec<Mounted>) -> Result<(), ServerError> {
         let before = self.context.snapshot();
         let client = StreamClient::new(net)?;
-        let snapshot = snapshot(settings, upstreams, &client, &before.mounts, &self.context.traffic)?;
+        let snapshot = snapshot(settings, upstreams, &client, &before.mounts, &self.context.traffic);
         self.context.current.send_replace(Arc::new(snapshot));
         Ok(())
     }
@@ -319,20 +316,18 @@ fn snapshot(
     client: &StreamClient,
     before: &[Arc<Upstream>],
     traffic: &Traffic,
-) -> Result<Snapshot, ServerError> {
+) -> Snapshot {
     let mut mounts = Vec::with_capacity(upstreams.len());
     for Mounted { settings, tokens, catalogue, unknown } in upstreams {
-        let name = settings.name.to_string();
         let same = before.iter().find(|upstream| upstream.settings.name == settings.name);
         let tally = same.map(|upstream| upstream.counters.tally.clone()).unwrap_or_default();
-        let counters = Counters { usage: traffic.usage(&name), tally };
-        let upstream = Upstream::new(settings, tokens, (catalogue, unknown), client, counters)
-            .map_err(|_| ServerError::Host(name))?;
+        let counters = Counters { usage: traffic.usage(&settings.name.to_string()), tally };
+        let upstream = Upstream::new(settings, tokens, (catalogue, unknown), client, counters);
         mounts.push(Arc::new(upstream.with_memory_of(before)));
     }
     mounts.sort_by_key(|upstream| std::cmp::Reverse(upstream.settings.mount.len()));
     let doors = Doors::new(&settings.allowed_hosts, &settings.allowed_origins);
-    Ok(Snapshot { settings, doors, mounts })
+    Snapshot { settings, doors, mounts }
 }
 
 /// They are asked in turn, so that a busy listener leaves the others their share.

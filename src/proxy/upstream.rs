@@ -52,7 +52,6 @@ pub(super) struct Upstream {
     unknown: Arc<Notify>,
     pool: Pool<Asked>,
     pub(super) counters: Counters,
-    host: HeaderValue,
     refused: Refused,
     /// The message endpoints of its event streams that have a path of our own.
     pub(super) endpoints: Arc<Registry>,
@@ -98,7 +97,6 @@ pub(super) struct Redirected(pub(super) Uri);
 struct Outgoing<'a> {
     head: &'a Parts,
     target: Uri,
-    host: &'a HeaderValue,
     bearer: Bearer,
     body: &'a Kept,
     grant: &'a Grant,
@@ -108,9 +106,7 @@ struct Outgoing<'a> {
 impl Outgoing<'_> {
     /// Made anew for each sending: nearly every request is sent once.
     fn headers(&self) -> HeaderMap {
-        let mut headers = self.head.headers.clone();
-        headers::for_upstream(&mut headers, self.host.clone(), self.bearer.authorization().clone());
-        headers
+        headers::for_upstream(&self.head.headers, self.bearer.authorization().clone())
     }
 }
 
@@ -121,12 +117,11 @@ impl Upstream {
         (catalogue, unknown): (watch::Receiver<Arc<[McpServer]>>, Arc<Notify>),
         client: &StreamClient,
         counters: Counters,
-    ) -> Result<Self, header::InvalidHeaderValue> {
-        let host = HeaderValue::from_str(settings.authority().as_str())?;
+    ) -> Self {
         let pool = client.at(&settings.origin, counters.tally.clone());
         let (refused, endpoints, channels, known) =
             (Refused::default(), Arc::default(), Arc::default(), Arc::default());
-        Ok(Self { settings, tokens, catalogue, unknown, pool, counters, host, refused, endpoints, channels, known })
+        Self { settings, tokens, catalogue, unknown, pool, counters, refused, endpoints, channels, known }
     }
 
     /// The same upstream after a reload: streams that are open go on, and with them the paths of their endpoints; its
@@ -173,7 +168,7 @@ impl Upstream {
         let bearer = self.bearer(limits.token_wait).await?;
         let generation = bearer.generation();
         let target = self.target(&head.uri)?;
-        let mut outgoing = Outgoing { head, target, host: &self.host, bearer, body, grant, wait };
+        let mut outgoing = Outgoing { head, target, bearer, body, grant, wait };
         let response = self.send_following(&mut outgoing, limits).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);

@@ -20,12 +20,12 @@ impl<'a> Wait<'a> {
 
     /// Begins to wait.
     pub(super) fn begin(&self) -> Mono {
-        self.clock.now().mono
+        self.clock.mono()
     }
 
     /// What was waited for since then is there, or will not come.
     pub(super) fn end(&self, began: Mono) {
-        let waited = self.clock.now().mono.since(began);
+        let waited = self.clock.mono().since(began);
         self.micros.fetch_add(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 

@@ -113,14 +113,9 @@ mod steps {
                 bencher.iter(|| front.look(black_box(&head)));
             });
         }
-        let (host, bearer) = (HeaderValue::from_static("gw.example"), HeaderValue::from_static("Bearer 0123456789"));
+        let bearer = HeaderValue::from_static("Bearer 0123456789");
         criterion.bench_function("headers of a request", |bencher| {
-            let fresh = || head.headers.clone();
-            let rewrite = |mut headers| {
-                for_upstream(&mut headers, host.clone(), bearer.clone());
-                headers
-            };
-            bencher.iter_batched(fresh, rewrite, criterion::BatchSize::SmallInput);
+            bencher.iter(|| for_upstream(black_box(&head.headers), bearer.clone()));
         });
         let answer = answer();
         criterion.bench_function("headers of an answer", |bencher| {

@@ -42,7 +42,7 @@ impl Probe {
         };
         let upstreams = join_all(context.upstreams.iter().map(of)).await;
         let reach = Reachability { version: VERSION, time: Date::of(Some(now.wall)), upstreams };
-        *last = Some((context.clock.now().mono, reach.clone()));
+        *last = Some((context.clock.mono(), reach.clone()));
         reach
     }
 }
@@ -56,11 +56,11 @@ async fn probe(upstream: String, url: &str, api: &ApiClient, clock: &Clock) -> R
         Ok(request) => request,
         Err(error) => return failed(upstream, &error.to_string()),
     };
-    let began = clock.now().mono;
+    let began = clock.mono();
     match tokio::time::timeout(PATIENCE, api.call(request)).await {
         Ok(Ok(answer)) => Reached {
             upstream,
-            duration_us: u64::try_from(clock.now().mono.since(began).as_micros()).ok(),
+            duration_us: u64::try_from(clock.mono().since(began).as_micros()).ok(),
             status: Some(answer.status().as_u16()),
             problem: None,
         },

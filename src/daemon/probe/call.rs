@@ -106,10 +106,10 @@ pub async fn initialize(api: &ApiClient, url: &str, token: Option<&Secret>, cloc
         Ok(bearer) => bearer.map(|bearer| bearer.authorization().clone()),
         Err(error) => return Called::NoToken(error.to_string()),
     };
-    let began = clock.now().mono;
+    let began = clock.mono();
     match api.call(request(Method::POST, url, authorization.as_ref(), INITIALIZE)).await {
         Ok(answer) => {
-            let millis = clock.now().mono.since(began).as_millis().try_into().unwrap_or(u64::MAX);
+            let millis = clock.mono().since(began).as_millis().try_into().unwrap_or(u64::MAX);
             if let Some(session) = answer.headers().get(SESSION) {
                 say_goodbye(api, url, authorization.as_ref(), session).await;
             }
