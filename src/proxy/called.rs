@@ -47,7 +47,12 @@ fn from_body(beginning: &[u8]) -> Option<Called<'_>> {
     }
     let mut found = Found::default();
     // Where the text breaks off, or is no JSON, what was found before it counts.
-    let _ = Message(&mut found).deserialize(&mut serde_json::Deserializer::from_slice(beginning));
+    let message = Message(&mut found);
+    // To look once whether all of it is UTF-8 is much cheaper than to look at each text in it.
+    let _ = match str::from_utf8(beginning) {
+        Ok(text) => message.deserialize(&mut serde_json::Deserializer::from_str(text)),
+        Err(_) => message.deserialize(&mut serde_json::Deserializer::from_slice(beginning)),
+    };
     let method = found.method?;
     let name = if method.starts_with("resources/") { found.uri } else { found.name };
     let name = name.filter(|_| has_a_name(&method));

@@ -77,7 +77,7 @@ families! {
     AUDIT_LOST: Counter "mcp_proxy_audit_records_lost_total" []
         "Records of the audit trail that there was no room for.";
     LOG_LOST: Counter "mcp_proxy_log_lines_lost_total" []
-        "Lines of the log that there was no room for.";
+        "Lines of the log that there was no room for, and lines of requests that the journal did not take.";
 
     TRACES_SENT: Counter "mcp_proxy_traces_sent_total" []
         "Traces of requests that the collector took.";
