@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::model::peer::{Credentials, Peer};
 use crate::net::identity::{Acceptor, Presented};
+use crate::net::watched::has_nothing_to_read;
 
 /// Silence after which the kernel asks whether the other end is there, how often, and how often in vain.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
@@ -138,6 +139,15 @@ impl Stream {
     /// True if what was written may wait here until it is flushed.
     pub fn keeps_what_is_written(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// True if the kernel has something that reading would find, though perhaps nobody was told of it yet.
+    pub fn has_input(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => !has_nothing_to_read(stream),
+            Self::Tls(stream) => !has_nothing_to_read(stream.get_ref().0),
+            Self::Unix(stream) => !has_nothing_to_read(stream),
+        }
     }
 
     /// What the kernel tells a Unix socket from others by.

@@ -44,8 +44,8 @@ fn lock<S>(stream: &Mutex<S>) -> MutexGuard<'_, S> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Neither bytes nor the end.
-fn has_nothing_to_read(stream: impl AsFd) -> bool {
+/// Neither bytes nor the end, as the kernel knows it now.
+pub(super) fn has_nothing_to_read(stream: impl AsFd) -> bool {
     let looked = recv(stream, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
     matches!(looked, Err(error) if error == Errno::WOULDBLOCK)
 }

@@ -7,6 +7,8 @@ use std::process::Stdio;
 
 use http::StatusCode;
 use mcp_proxy::model::time::Clock;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 
 use crate::support::program::{Program, command, finish};
 use crate::support::{Proxy, post, sandbox, send, whole};
@@ -103,5 +105,47 @@ async fn ipv6_is_listened_on_alone_or_together_with_ipv4() {
             assert_eq!(foreign.answer().await.0.status, 403);
         }
         proxy.stop().await;
+    }
+}
+
+/// What is written to a Unix socket has come at once: whoever closes afterwards could have read it.
+#[tokio::test]
+async fn c10_a_stop_loses_no_request_that_has_come_over_a_kept_connection() {
+    let sandbox = sandbox().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.sock");
+    let proxy = proxy_with(&sandbox, &format!("[listen]\nunix = [\"{}\"]\n", text(&path))).await;
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        let mut client = UnixStream::connect(&path).await.unwrap();
+        client.write_all(ROBOTS).await.unwrap();
+        answer(&mut client).await;
+        clients.push(client);
+    }
+    for client in &clients {
+        assert_eq!(client.try_write(ROBOTS).unwrap(), ROBOTS.len());
+    }
+    let reading = async {
+        for client in &mut clients {
+            let head = answer(client).await;
+            assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
+        }
+    };
+    tokio::join!(proxy.stop(), reading);
+}
+
+/// What the daemon answers by itself, so that nothing is waited for.
+const ROBOTS: &[u8] = b"GET /robots.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// The head of the answer to [`ROBOTS`], whose body is read too.
+async fn answer(client: &mut UnixStream) -> String {
+    let mut read = Vec::new();
+    loop {
+        assert_ne!(client.read_buf(&mut read).await.unwrap(), 0, "closed without an answer");
+        let text = String::from_utf8_lossy(&read).into_owned();
+        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        if text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.len() >= length) {
+            return text;
+        }
     }
 }

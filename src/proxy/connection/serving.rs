@@ -90,7 +90,7 @@ pub(super) async fn guarded<S: Serving>(
     drain: &CancellationToken,
 ) -> Ending<S::End> {
     let mut drain = pin!(drain.cancelled());
-    let mut draining = false;
+    let (mut draining, mut wound_up) = (false, false);
     let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
     let mut set_to = None;
     poll_fn(|context| {
@@ -98,11 +98,19 @@ pub(super) async fn guarded<S: Serving>(
         if let Poll::Ready(over) = serving.poll(context) {
             return Poll::Ready(Ending::Over(over));
         }
-        if !draining && drain.as_mut().poll(context).is_ready() {
-            draining = true;
-            serving.wind_up();
+        draining = draining || drain.as_mut().poll(context).is_ready();
+        if draining && !wound_up {
+            standing.is_closing();
             if let Poll::Ready(over) = serving.poll(context) {
                 return Poll::Ready(Ending::Over(over));
+            }
+            // A request may have come of which nobody was told yet: to close now would lose it.
+            if !standing.has_input() {
+                wound_up = true;
+                serving.wind_up();
+                if let Poll::Ready(over) = serving.poll(context) {
+                    return Poll::Ready(Ending::Over(over));
+                }
             }
         }
         while let Some((deadline, phase)) = standing.deadline(patience) {

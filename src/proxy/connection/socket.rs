@@ -126,7 +126,7 @@ impl AsyncRead for Socket {
             let before = into.filled().len();
             match Pin::new(&mut this.stream).poll_read(context, into) {
                 Poll::Pending => {
-                    this.standing.waits_for_input();
+                    this.standing.waits_for_input(|| this.stream.has_input());
                     return Poll::Pending;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),

@@ -63,6 +63,10 @@ pub(in crate::proxy) struct Standing {
     state: Mutex<State>,
     /// hyper waits for input, and so would see its end.
     reading: AtomicBool,
+    /// It is about to be closed: what the kernel has counts, too.
+    closing: AtomicBool,
+    /// The kernel has something that hyper was not told of yet.
+    has_input: AtomicBool,
     room: Arc<Room>,
 }
 
@@ -103,7 +107,13 @@ impl Standing {
             upload_complete: true,
             last: None,
         };
-        Self { state: Mutex::new(state), reading: AtomicBool::new(false), room }
+        Self {
+            state: Mutex::new(state),
+            reading: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            has_input: AtomicBool::new(false),
+            room,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -165,9 +175,23 @@ impl Standing {
         }
     }
 
-    /// hyper waits for input.
-    pub(super) fn waits_for_input(&self) {
+    /// hyper waits for input; `has_input` looks whether the kernel has some all the same.
+    pub(super) fn waits_for_input(&self, has_input: impl FnOnce() -> bool) {
         self.reading.store(true, Ordering::Relaxed);
+        if self.closing.load(Ordering::Relaxed) {
+            self.has_input.store(has_input(), Ordering::Relaxed);
+        }
+    }
+
+    /// From now on it is closed as soon as it may be.
+    pub(super) fn is_closing(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.has_input.store(false, Ordering::Relaxed);
+    }
+
+    /// True if something has come that hyper will be told of soon.
+    pub(super) fn has_input(&self) -> bool {
+        self.has_input.load(Ordering::Relaxed)
     }
 
     /// Nobody waits for input, whoever did before.
