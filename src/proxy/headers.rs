@@ -42,15 +42,18 @@ static NOT_FOR_THE_CLIENT: [HeaderName; 5] = [
 /// What of a client's headers is for the upstream, with exactly one `Authorization`: ours. `Host` is for the connection to
 /// say, where it has one.
 pub(super) fn for_upstream(said: &HeaderMap, authorization: HeaderValue) -> HeaderMap {
-    let named = named_by_connection(said);
     // With room for all that is added, for a map that grows is made anew.
     let mut headers = HeaderMap::with_capacity(said.len() + 4);
-    headers.insert(header::AUTHORIZATION, authorization);
     for (name, value) in said {
-        if !is_not_for_upstream(name) && name != header::HOST && !named.contains(name) {
+        if !is_not_for_upstream(name) && name != header::HOST {
             headers.append(name.clone(), value.clone());
         }
     }
+    // Before ours are added, which no client can take away. Names are looked up, for there may be many.
+    for name in named_by_connection(said) {
+        headers.remove(name);
+    }
+    headers.insert(header::AUTHORIZATION, authorization);
     if takes_trailers(said) {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
@@ -155,7 +158,7 @@ mod tests {
             ("host", "127.0.0.1:8088"),
             ("authorization", "Bearer client"),
             ("authorization", "Basic second"),
-            ("connection", "keep-alive, X-Hop, host, content-length"),
+            ("connection", "keep-alive, X-Hop, host, content-length, authorization, te"),
             ("x-hop", "1"),
             ("keep-alive", "timeout=5"),
             ("te", "trailers"),
