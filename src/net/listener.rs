@@ -10,14 +10,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::net::{RecvFlags, recv, sockopt};
+use rustix::net::sockopt;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::server::TlsStream;
 
 use crate::model::peer::{Credentials, Peer};
 use crate::net::identity::{Acceptor, Presented};
-use crate::net::watched::has_nothing_to_read;
+use crate::net::watched::{has_nothing_to_read, peek};
 
 /// Silence after which the kernel asks whether the other end is there, how often, and how often in vain.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
@@ -190,11 +190,6 @@ impl Stream {
 /// request ends.
 fn without_goodbye(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::UnexpectedEof { Ok(()) } else { Err(error) }
-}
-
-fn peek(stream: impl AsFd) -> io::Result<usize> {
-    let (_, length) = recv(stream, &mut [0_u8; 1], RecvFlags::PEEK)?;
-    Ok(length)
 }
 
 impl fmt::Display for Address {

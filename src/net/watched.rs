@@ -10,7 +10,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -46,8 +45,16 @@ fn lock<S>(stream: &Mutex<S>) -> MutexGuard<'_, S> {
 
 /// Neither bytes nor the end, as the kernel knows it now.
 pub(super) fn has_nothing_to_read(stream: impl AsFd) -> bool {
-    let looked = recv(stream, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-    matches!(looked, Err(error) if error == Errno::WOULDBLOCK)
+    peek(stream).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// How many bytes a read for one would give now; 0 at the end. It takes none, and does not wait.
+///
+/// # Errors
+/// `WouldBlock` if there is nothing, and whatever broke the connection.
+pub(super) fn peek(stream: impl AsFd) -> io::Result<usize> {
+    let (_, length) = recv(stream, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
+    Ok(length)
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
