@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use http::StatusCode;
 use mcp_proxy::model::time::{Clock, Now, Wall};
-use mcp_proxy_sandbox::{Sandbox, TokenFault};
+use mcp_proxy_sandbox::{GatewayFault, Sandbox, TokenFault};
+use support::time::Time;
 use support::{PATIENCE, Proxy, sandbox};
 
 /// A path of the gateway that answers every authorized request.
@@ -281,19 +282,51 @@ fn saved_login(proxy: &Proxy) -> std::path::PathBuf {
     proxy.state_dir().path().join("logins/alibaba.CN.aliyun-cli-mcp-proxy.json")
 }
 
+/// Asks where every token is refused.
+async fn ask_in_vain(proxy: &Proxy) {
+    let (status, _, body) = proxy.post("/lab/early401", r#"{"jsonrpc":"2.0","id":1,"method":"x"}"#).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(body.contains("refused the token, a renewed one too"), "{body}");
+}
+
 #[tokio::test]
-async fn a8_a_path_that_refuses_every_token_costs_one_renewal_and_no_waiting() {
+async fn a8_a_path_that_refuses_every_token_costs_two_renewals_and_no_waiting() {
     let sandbox = sandbox().await;
     let cloud = sandbox.cloud();
-    let proxy = Proxy::signed_in_with(&sandbox, "[limits]\ntoken_wait = \"20s\"").await;
+    let (time, more) = (Time::new(), "[limits]\ntoken_wait = \"20s\"");
+    let proxy = Proxy::start_with(&sandbox, more, time.clock(), support::state_dir()).await;
+    proxy.sign_in(&sandbox).await;
     let asking = async {
         for _ in 0..50 {
-            let (status, _, body) = proxy.post("/lab/early401", r#"{"jsonrpc":"2.0","id":1,"method":"x"}"#).await;
-            assert_eq!(status, StatusCode::OK);
-            assert!(body.contains("refused the token"), "{body}");
+            ask_in_vain(&proxy).await;
         }
+        assert_eq!(cloud.counts().refreshes, 2);
+        // What other paths do with their tokens changes nothing there.
+        cloud.revoke_access_tokens();
+        assert_eq!(parallel(&proxy, 5).await, [StatusCode::OK; 5], "other paths go on");
+        ask_in_vain(&proxy).await;
+        assert_eq!(cloud.counts().refreshes, 3);
+        time.pass(60);
+        for _ in 0..50 {
+            ask_in_vain(&proxy).await;
+        }
+        assert_eq!(cloud.counts().refreshes, 4, "once a minute, then more and more rarely");
     };
     tokio::time::timeout(PATIENCE, asking).await.expect("nobody waits for a renewal that changes nothing");
-    assert_eq!(cloud.counts().refreshes, 1);
-    assert_eq!(parallel(&proxy, 5).await, [StatusCode::OK; 5], "other paths go on");
+    assert_eq!(parallel(&proxy, 5).await, [StatusCode::OK; 5]);
+}
+
+#[tokio::test]
+async fn a8_a_token_that_ends_right_after_its_renewal_is_renewed_again() {
+    let sandbox = sandbox().await;
+    let cloud = sandbox.cloud();
+    let proxy = Proxy::signed_in(&sandbox).await;
+    for round in 1..=2 {
+        cloud.fail_gateway(GatewayFault::Status { status: 401, retry_after: None }, Some(2));
+        let (_, _, body) = proxy.post(ECHO, r#"{"jsonrpc":"2.0","id":1,"method":"x"}"#).await;
+        assert!(body.contains("refused the token, a renewed one too"), "{body}");
+        cloud.revoke_access_tokens();
+        assert_eq!(parallel(&proxy, 1).await, [StatusCode::OK], "round {round}");
+        assert_eq!(cloud.counts().refreshes, 2 * round);
+    }
 }

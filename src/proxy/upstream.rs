@@ -169,13 +169,14 @@ impl Upstream {
         let generation = bearer.generation();
         let target = self.target(&head.uri)?;
         let mut outgoing = Outgoing { head, target, bearer, body, grant, wait };
+        let path = head.uri.path();
         let response = self.send_following(&mut outgoing, limits).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
+            self.refused.accepted(path);
             return Ok(response);
         }
         // A 401 was not processed, so repeating is safe, once the token really is another one.
-        let path = head.uri.path();
-        if self.refused.knows(path, generation) {
+        if self.refused.knows(path, wait.now()) {
             return Err(Trouble::RefusedTwice);
         }
         self.tokens.reject(generation);
@@ -188,13 +189,12 @@ impl Upstream {
         let generation = newer.generation();
         outgoing.bearer = newer;
         let response = self.send_following(&mut outgoing, limits).await?;
-        match response.status() {
-            StatusCode::UNAUTHORIZED => {
-                self.refused.remember(path, generation);
-                Err(Trouble::RefusedTwice)
-            }
-            _ => Ok(response),
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.refused.refused(path, generation, wait.now());
+            return Err(Trouble::RefusedTwice);
         }
+        self.refused.accepted(path);
+        Ok(response)
     }
 
     async fn bearer(&self, limit: Duration) -> Result<Bearer, Trouble> {
@@ -264,7 +264,7 @@ impl Upstream {
         *request.method_mut() = outgoing.head.method.clone();
         *request.uri_mut() = outgoing.target.clone();
         *request.version_mut() = Version::HTTP_11;
-        let began = outgoing.wait.begin();
+        let began = outgoing.wait.now();
         let sending = self.pool.send(request);
         let sent = match limits.first_byte_timeout {
             None => Ok(sending.await),

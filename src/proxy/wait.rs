@@ -18,12 +18,12 @@ impl<'a> Wait<'a> {
         Self { clock, micros: AtomicU64::new(0) }
     }
 
-    /// Begins to wait.
-    pub(super) fn begin(&self) -> Mono {
+    /// The time, for [`end`](Self::end) and whatever else it is needed for.
+    pub(super) fn now(&self) -> Mono {
         self.clock.mono()
     }
 
-    /// What was waited for since then is there, or will not come.
+    /// What was waited for since `began` is there, or will not come.
     pub(super) fn end(&self, began: Mono) {
         let waited = self.clock.mono().since(began);
         self.micros.fetch_add(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
