@@ -7,7 +7,7 @@ CARGO_FUZZ_VERSION := 0.13.2
 CARGO_GENERATE_RPM_VERSION := 0.21.1
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench bench-steps demo test test-clients test-systemd properties fuzz soak lint generate packages reproducible install install-tools package-tools clean
+.PHONY: help build order bench bench-steps demo test test-clients test-systemd properties fuzz soak lint generate packages reproducible install install-tools package-tools clean
 
 # How long `make soak` runs, and `make fuzz` with each target, in seconds.
 soak: SECONDS ?= 300
@@ -23,9 +23,17 @@ bench: CANDIDATES ?=
 PREFIX ?= /usr/local
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 
-# What is built optimised does not say in which directories that was done: the same tree gives the same bytes.
-RELEASE_FLAGS = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+# What is built optimised does not say in which directories that was done: the same tree gives the same bytes. Its
+# symbols say which types they are for, by which the linker can tell them apart.
+RELEASE_FLAGS = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo \
+	-Csymbol-mangling-version=v0
 RELEASE = RUSTFLAGS="$(RUSTFLAGS) $(RELEASE_FLAGS)" $(CARGO)
+
+# The functions that the daemon uses, next to each other (docs/PERFORMANCE.md). `make build ORDER=` builds without, for a
+# linker that takes no script: lld and GNU ld take it.
+comma := ,
+ORDER ?= packaging/order.ld
+PROGRAM = rustc --locked --package mcp-proxy --bin mcp-proxy
 
 # Tools run for seconds: they are built quickly rather than well, and what several of them need is built once.
 INSTALL = CARGO_TARGET_DIR=$(CURDIR)/target/tools CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
@@ -35,7 +43,15 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## build the daemon, optimised: target/release/mcp-proxy
-	$(RELEASE) build --release --locked --package mcp-proxy
+	$(RELEASE) $(PROGRAM) --release $(if $(ORDER),-- -C link-arg=-Wl$(comma)-T$(comma)$(ORDER))
+
+order: ## write anew which functions the daemon uses: packaging/order.ld (takes valgrind and some minutes)
+	@command -v valgrind nm >/dev/null || { echo "make order takes valgrind and nm: apt install valgrind binutils" >&2; exit 1; }
+	$(RELEASE) $(PROGRAM) --profile profiling
+	$(RELEASE) build --release --locked --package mcp-proxy-lab
+	target/release/mcp-proxy-lab order
+	@# Cargo does not know that the program is linked by it.
+	touch src/main.rs
 
 bench: build ## measure against nginx and haproxy, side by side: make bench ROUNDS=3 ONLY=one,many
 	@benches/tools

@@ -372,6 +372,13 @@ async fn a_rotated_trail_goes_on_in_a_new_file_after_a_reload() {
     let mut machine = Machine::start().await;
     let (file, rotated) = (trail(machine.directory.path()), machine.directory.path().join("audit.jsonl.1"));
     assert_eq!(machine.post(CALL).await.0, StatusCode::OK);
+    // The answer does not wait for the trail.
+    let written = async {
+        while records(machine.directory.path()).is_empty() {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(PATIENCE, written).await.expect("the record is written");
     std::fs::rename(&file, &rotated).unwrap();
     // A configuration that is not correct must not keep the trail in the old file.
     std::fs::write(machine.directory.path().join("mcp-proxy.toml"), "slip = 1").unwrap();

@@ -270,7 +270,7 @@ async fn what_a_collector_takes_later_is_sent_again_and_what_it_refuses_is_lost(
     daemon.call(&[]).await;
     daemon.reaches("mcp_proxy_traces_lost_total", 1.0).await;
     assert_eq!(collector.asked.load(Ordering::SeqCst), 3, "what it refuses is not sent again");
-    assert!(daemon.program.seen().contains("traces are lost (telemetry.otlp_endpoint): the collector answers 400"));
+    daemon.program.line("traces are lost (telemetry.otlp_endpoint): the collector answers 400");
     daemon.stop();
 }
 

@@ -29,7 +29,9 @@ mod terminal;
 mod ui;
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::io::Write;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,59 +139,59 @@ fn run(args: &Args) -> Exit {
         }
     };
     tracing::debug!("files are written: {confinement:?}");
-    let exit = runtime.block_on(async {
-        match args.command.as_ref().unwrap_or(&Command::Serve) {
-            Command::Serve => {
-                let start = Start { inherited, inputs, loaded, log: log.clone() };
-                serve::run(start, environment, terminal.of_daemon()).await
-            }
-            Command::Login { no_qr } => login::run(&loaded, environment, &terminal, !no_qr).await,
-            Command::Logout { revoke } => logout::run(&loaded, &environment, *revoke, language).await,
-            Command::Incident { rotate_keys, since } => {
-                incident::declare(&loaded, &environment, *rotate_keys, since, language).await
-            }
-            Command::Resume => incident::resume(&loaded, language).await,
-            Command::Import { file, force, upstream } => {
-                let wanted = import::Wanted { file: file.as_deref(), force: *force, upstream: upstream.as_deref() };
-                import::run(&loaded, &environment, wanted, language).await
-            }
-            Command::Status { watch: true, .. } => status::watch(&loaded, &environment, &terminal).await,
-            Command::Status { json, .. } => status::run(&loaded, &environment, &terminal, *json).await,
-            Command::Stdio { server, upstream } => {
-                stdio::run(&loaded, &environment, server.as_deref(), upstream.as_deref()).await
-            }
-            Command::ClientConfig { app, server, upstream, key_for, write, project, file, dry_run } => {
-                let wanted = client_config::Wanted {
-                    app: *app,
-                    server: server.as_deref(),
-                    upstream: upstream.as_deref(),
-                    key_for: key_for.as_deref(),
-                    write: *write,
-                    project: *project,
-                    file: file.as_deref(),
-                    dry_run: *dry_run,
-                    config: args.config_file(),
-                };
-                client_config::run(&loaded, &environment, wanted, language).await
-            }
-            Command::Servers { json } => servers::run(&loaded, &environment, *json).await,
-            Command::Ui { port, idle } => ui::run(&loaded, &environment, language, port.as_deref(), idle).await,
-            Command::Client(command) => {
-                let wanted = match command {
-                    ClientCommand::Add { name } => Wanted::Add { name },
-                    ClientCommand::List { json } => Wanted::List { as_json: *json },
-                    ClientCommand::Remove { name, key } => Wanted::Remove { name, fingerprint: key.as_deref() },
-                };
-                client::run(&loaded, wanted, language).await
-            }
-            Command::Key(KeyCommand::Rotate { new_key, old_key }) => {
-                key::rotate(&loaded, &environment, new_key, old_key.as_deref()).await
-            }
-            Command::Key(KeyCommand::Generate { file }) => key::generate(file),
-            Command::CheckConfig => check_config::run(&loaded),
-            Command::Doctor { json } => doctor::run(inputs, &environment, *json).await,
+    // Each in a place of its own: in one for all, the daemon would hold for a year what the largest of them needs.
+    let command: Pin<Box<dyn Future<Output = Exit> + '_>> = match args.command.as_ref().unwrap_or(&Command::Serve) {
+        Command::Serve => {
+            let start = Start { inherited, inputs, loaded, log: log.clone() };
+            Box::pin(serve::run(start, environment, terminal.of_daemon()))
         }
-    });
+        Command::Login { no_qr } => Box::pin(login::run(&loaded, environment, &terminal, !no_qr)),
+        Command::Logout { revoke } => Box::pin(logout::run(&loaded, &environment, *revoke, language)),
+        Command::Incident { rotate_keys, since } => {
+            Box::pin(incident::declare(&loaded, &environment, *rotate_keys, since, language))
+        }
+        Command::Resume => Box::pin(incident::resume(&loaded, language)),
+        Command::Import { file, force, upstream } => {
+            let wanted = import::Wanted { file: file.as_deref(), force: *force, upstream: upstream.as_deref() };
+            Box::pin(import::run(&loaded, &environment, wanted, language))
+        }
+        Command::Status { watch: true, .. } => Box::pin(status::watch(&loaded, &environment, &terminal)),
+        Command::Status { json, .. } => Box::pin(status::run(&loaded, &environment, &terminal, *json)),
+        Command::Stdio { server, upstream } => {
+            Box::pin(stdio::run(&loaded, &environment, server.as_deref(), upstream.as_deref()))
+        }
+        Command::ClientConfig { app, server, upstream, key_for, write, project, file, dry_run } => {
+            let wanted = client_config::Wanted {
+                app: *app,
+                server: server.as_deref(),
+                upstream: upstream.as_deref(),
+                key_for: key_for.as_deref(),
+                write: *write,
+                project: *project,
+                file: file.as_deref(),
+                dry_run: *dry_run,
+                config: args.config_file(),
+            };
+            Box::pin(client_config::run(&loaded, &environment, wanted, language))
+        }
+        Command::Servers { json } => Box::pin(servers::run(&loaded, &environment, *json)),
+        Command::Ui { port, idle } => Box::pin(ui::run(&loaded, &environment, language, port.as_deref(), idle)),
+        Command::Client(command) => {
+            let wanted = match command {
+                ClientCommand::Add { name } => Wanted::Add { name },
+                ClientCommand::List { json } => Wanted::List { as_json: *json },
+                ClientCommand::Remove { name, key } => Wanted::Remove { name, fingerprint: key.as_deref() },
+            };
+            Box::pin(client::run(&loaded, wanted, language))
+        }
+        Command::Key(KeyCommand::Rotate { new_key, old_key }) => {
+            Box::pin(key::rotate(&loaded, &environment, new_key, old_key.as_deref()))
+        }
+        Command::Key(KeyCommand::Generate { file }) => Box::pin(ready(key::generate(file))),
+        Command::CheckConfig => Box::pin(ready(check_config::run(&loaded))),
+        Command::Doctor { json } => Box::pin(doctor::run(inputs, &environment, *json)),
+    };
+    let exit = runtime.block_on(command);
     runtime.shutdown_timeout(LAST_WORDS);
     exit
 }

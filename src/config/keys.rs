@@ -112,7 +112,7 @@ pub const KEYS: &[Key] = &[
         Words("the systemd credential token-key, when there is one; else logins are saved as plain text"),
         "The file with the key that saved logins are encrypted with; mcp-proxy key generate makes one."),
     key("log.level", Text, "off, error, warn, info, debug or trace, also per target: info,mcp_proxy=debug", Value(r#""info""#),
-        "How much is logged."),
+        "How much is logged; trace says what debug says, as what is beyond it is left out of an optimised build."),
     key("log.routine_per_second", Number, "0 or more", Value("50"),
         "How many requests in a second have lines that are neither calls of tools nor refused nor failed; more are summed up."),
     key("log.audit_file", Text, "an absolute path, or one that begins with ~/", Words("none"),

@@ -46,11 +46,12 @@ async fn c7_half_a_head_is_answered_408_also_on_a_connection_that_was_of_use() {
 async fn an_idle_connection_is_kept_for_a_time_of_its_own() {
     let sandbox = sandbox().await;
     let proxy = proxy_with(&sandbox, SHORT_IDLE).await;
+    // Nobody here sees when the answer ends there, from where the time counts.
+    let began = Instant::now();
     let mut kept = Raw::asking(proxy.address, GET).await;
     assert_eq!(kept.answer().await.0.status, 200);
-    let began = Instant::now();
     assert!(kept.rest().await.is_empty(), "it is closed without a word");
-    assert!(began.elapsed() >= SHORT - Duration::from_millis(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() >= SHORT, "{:?}", began.elapsed());
     let half = Raw::asking(proxy.address, "GET /lab/echo HTT").await;
     let late = tokio::time::timeout(2 * SHORT, half.rest()).await;
     assert!(late.is_err(), "a head has a time of its own too");

@@ -11,6 +11,7 @@ mod candidate;
 mod cpus;
 mod figures;
 mod load;
+mod order;
 mod plan;
 mod process;
 mod relay;
@@ -20,6 +21,7 @@ mod tls;
 mod upstream;
 
 pub use crate::candidate::Kind;
+pub use crate::order::order;
 pub use crate::plan::{Plan, Which};
 pub use crate::relay::relay;
 pub use crate::report::Report;

@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that a person runs")]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -36,6 +36,15 @@ enum Command {
         #[arg(long)]
         write: Option<PathBuf>,
     },
+    /// Writes a linker script that puts the functions which the daemon uses next to each other.
+    Order {
+        /// A build of mcp-proxy with symbols.
+        #[arg(long, default_value = "target/profiling/mcp-proxy")]
+        binary: PathBuf,
+        /// Where the script is written to.
+        #[arg(long, default_value = "packaging/order.ld")]
+        write: PathBuf,
+    },
     /// The naive relay, one of the candidates: hyper on both sides and nothing between.
     Relay {
         /// Where it listens.
@@ -55,12 +64,15 @@ fn main() -> anyhow::Result<()> {
             let report = mcp_proxy_lab::run(&plan)?;
             println!("\n{report}");
             match write {
-                Some(path) => {
-                    std::fs::write(&path, report.document()).with_context(|| format!("cannot write {}", path.display()))
-                }
+                Some(path) => written(&path, &report.document()),
                 None => Ok(()),
             }
         }
+        Command::Order { binary, write } => written(&write, &mcp_proxy_lab::order(&binary)?),
         Command::Relay { listen, upstream, authority } => mcp_proxy_lab::relay(listen, upstream, &authority),
     }
+}
+
+fn written(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
