@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing_subscriber::filter::Directive;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -77,7 +78,34 @@ impl Drop for Log {
 }
 
 fn filter(settings: &Settings) -> Result<EnvFilter, String> {
-    let filter = EnvFilter::try_new(&settings.level).map_err(|error| format!("log.level: {error}"))?;
+    let level = at_most(STATIC_MAX_LEVEL, &settings.level);
+    let filter = EnvFilter::try_new(level).map_err(|error| format!("log.level: {error}"))?;
     let quiet = QUIET.iter().filter_map(|directive| directive.parse::<Directive>().ok());
     Ok(quiet.fold(filter, EnvFilter::add_directive))
+}
+
+/// The same directives, none of which asks for more than this build can say: of that, the filter would tell a person in
+/// words for programmers, past the log.
+fn at_most(most: LevelFilter, directives: &str) -> String {
+    let less = |directive: &str| {
+        let (target, level) = directive.split_at(directive.rfind('=').map_or(0, |equals| equals + 1));
+        match level.parse::<LevelFilter>() {
+            Ok(level) if level > most => format!("{target}{most}"),
+            _ => directive.to_owned(),
+        }
+    };
+    directives.split(',').map(less).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_asked_for_that_the_build_cannot_say() {
+        let asked = "info,mcp_proxy=trace,hyper::proto=TRACE,h2=debug,trace=off,trace";
+        let most = "info,mcp_proxy=debug,hyper::proto=debug,h2=debug,trace=off,debug";
+        assert_eq!(at_most(LevelFilter::DEBUG, asked), most);
+        assert_eq!(at_most(LevelFilter::TRACE, asked), asked);
+    }
 }
