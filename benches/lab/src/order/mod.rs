@@ -1,5 +1,5 @@
 //! Which functions the daemon uses, as a linker script that puts them next to each other: of a page that is used, the
-//! kernel maps the fifteen around it too, and four fifths of the program are for others than the daemon.
+//! kernel maps the fifteen around it too, and three quarters of the program are for others than the daemon.
 
 mod symbol;
 mod tree;

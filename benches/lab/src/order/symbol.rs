@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn what_is_no_name_at_all_is_taken_for_some() {
         for name in ["_R", "_R9", "_R99abc", "_RCs", "_RB", "_RK", "_RN", "_Rs", "_R18446744073709551616x"] {
-            let _ = pieces(name);
+            assert_eq!(pieces(name)[0], "_R", "{name}");
         }
     }
 }
