@@ -1,8 +1,8 @@
 //! The connections to one upstream, kept and shared. HTTP/1.1 or HTTP/2, as each connection agreed on (ALPN).
 //!
-//! `origin` decides who gets which connection; `h1` and `h2` speak on it; `answer` is the response's body, which
-//! holds its place on the connection until it ends. What is sent again here was surely not written;
-//! everything else is told by [`StreamError`], and whoever has the request's body decides.
+//! `origin` decides who gets which connection, `spread` over how many of HTTP/2; `h1` and `h2` speak on it; `answer` is
+//! the response's body, which holds its place on the connection until it ends. What is sent again here was surely not
+//! written; everything else is told by [`StreamError`], and whoever has the request's body decides.
 
 mod answer;
 mod error;
@@ -10,6 +10,7 @@ mod h1;
 mod h2;
 mod interim;
 mod origin;
+mod spread;
 mod tally;
 #[cfg(test)]
 mod tests;

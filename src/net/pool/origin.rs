@@ -3,7 +3,7 @@
 //! Whoever finds no free connection waits in a queue, and what becomes free goes to whoever waits longest. Attempts
 //! to connect belong to the pool, not to the request that caused them. As long as the upstream's protocol is not
 //! known, one attempt decides for all. With HTTP/1.1 there are as many attempts as requests wait; with HTTP/2 as
-//! many as are needed for so many streams.
+//! many as are needed for so many streams, and one more where those that are there have much to do.
 
 use std::collections::VecDeque;
 use std::error::Error as StdError;
@@ -11,7 +11,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use ::h2::client::SendRequest;
 use bytes::Bytes;
 use http_body::Body;
 use tokio::sync::oneshot;
@@ -19,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::net::pool::h2::{Home, Lease, MOST_STREAMS, Place};
+use crate::net::pool::spread::{Connections, Shared};
 use crate::net::pool::tally::Tally;
 use crate::net::pool::{Dial, Protocol, Wire, h1, h2};
 
@@ -57,8 +57,7 @@ struct State<B> {
     /// HTTP/1.1 connections that nobody uses, the last used at the end.
     #[expect(clippy::vec_box, reason = "the box goes from request to request as it is")]
     idle: Vec<Box<h1::Connection<B>>>,
-    /// HTTP/2 connections that take new streams, the oldest first: later ones run empty and are closed.
-    shared: Vec<Shared>,
+    shared: Connections,
     /// Whoever waits, longest first.
     waiting: VecDeque<oneshot::Sender<Result<Link<B>, String>>>,
     /// Attempts to connect that are under way.
@@ -69,17 +68,6 @@ struct State<B> {
     next: u64,
     /// True while a task closes what is idle for too long.
     tidied: bool,
-}
-
-/// An HTTP/2 connection.
-struct Shared {
-    number: u64,
-    sender: SendRequest<Bytes>,
-    open: usize,
-    /// How many streams may be open; `None` until the peer has told, which is worth one stream.
-    allowed: Option<usize>,
-    reused: bool,
-    idle_since: Instant,
 }
 
 /// A connection that was just made.
@@ -93,7 +81,7 @@ impl<B> Origin<B> {
         let state = State {
             protocol: None,
             idle: Vec::new(),
-            shared: Vec::new(),
+            shared: Connections::new(),
             waiting: VecDeque::new(),
             attempts: 0,
             expected: MOST_STREAMS,
@@ -124,9 +112,9 @@ impl<B> Origin<B> {
     fn tidy(&self, now: Instant) -> Instant {
         let mut state = self.lock();
         state.idle.retain(|connection| connection.rests() && now < connection.idle_since + IDLE);
-        state.shared.retain(|shared| shared.open > 0 || now < shared.idle_since + IDLE);
+        state.shared.all.retain(|shared| shared.open > 0 || now < shared.idle_since + IDLE);
         let idle = state.idle.iter().map(|connection| connection.idle_since);
-        let empty = state.shared.iter().filter(|shared| shared.open == 0).map(|shared| shared.idle_since);
+        let empty = state.shared.all.iter().filter(|shared| shared.open == 0).map(|shared| shared.idle_since);
         // What becomes idle from now on is not due before.
         idle.chain(empty).min().unwrap_or(now) + IDLE
     }
@@ -145,6 +133,9 @@ where
         let coming = {
             let mut state = self.lock();
             if let Some(link) = state.take(&self.this) {
+                if state.shared.are_crowded() {
+                    self.try_to_connect(&mut state);
+                }
                 return Ok(link);
             }
             let (give, coming) = oneshot::channel();
@@ -191,13 +182,14 @@ where
             }
             Ok(Opened::Http2(shared, driver)) => {
                 state.protocol = Some(Protocol::Http2);
-                state.shared.push(shared);
+                state.shared.all.push(shared);
                 state.serve(&self.this);
                 // Not before: what it tells is about a connection that is known.
                 self.spawn(driver);
             }
             Err(why) => {
                 self.tally.attempt_failed();
+                state.shared.rest();
                 state.fail(&why);
             }
         }
@@ -219,9 +211,7 @@ where
                 };
                 let home: Weak<dyn Home> = self.this.clone();
                 let (sender, driver) = h2::open(wire.io, home, number, &self.tally).await?;
-                let idle_since = Instant::now();
-                let shared = Shared { number, sender, open: 0, allowed: None, reused: false, idle_since };
-                Ok(Opened::Http2(shared, Box::new(driver)))
+                Ok(Opened::Http2(Shared::new(number, sender), Box::new(driver)))
             }
         }
     }
@@ -234,7 +224,7 @@ where
 {
     fn release(&self, connection: u64) {
         let mut state = self.lock();
-        if let Some(shared) = state.numbered(connection) {
+        if let Some(shared) = state.shared.numbered(connection) {
             shared.open -= 1;
             if shared.open == 0 {
                 shared.idle_since = Instant::now();
@@ -245,7 +235,7 @@ where
 
     fn allow(&self, connection: u64, streams: usize) {
         let mut state = self.lock();
-        if let Some(shared) = state.numbered(connection) {
+        if let Some(shared) = state.shared.numbered(connection) {
             shared.allowed = Some(streams.min(MOST_STREAMS));
             state.expected = streams.clamp(1, MOST_STREAMS);
             state.serve(&self.this);
@@ -255,15 +245,16 @@ where
 
     fn retire(&self, connection: u64) {
         let mut state = self.lock();
-        state.remove(connection);
+        state.shared.remove(connection);
         self.try_to_connect(&mut state);
     }
 
     fn gone(&self, connection: u64, why: &str) {
         let mut state = self.lock();
-        if let Some(shared) = state.remove(connection) {
+        if let Some(shared) = state.shared.remove(connection) {
             if shared.allowed.is_none() {
                 // It never was of use: whoever waits for it has to hear that.
+                state.shared.rest();
                 state.fail(why);
             }
             self.try_to_connect(&mut state);
@@ -284,7 +275,7 @@ where
                 return Some(Link::Http1(connection));
             }
         }
-        self.shared.iter_mut().find(|shared| shared.room() > 0).map(|shared| {
+        self.shared.next().map(|shared| {
             shared.open += 1;
             let counted = origin.tally.begun(Protocol::Http2);
             let place = Place::new(origin, shared.number, counted);
@@ -312,7 +303,7 @@ where
                 }
                 Err(Ok(Link::Http2(lease))) => {
                     let number = lease.place.forget();
-                    if let Some(shared) = self.numbered(number) {
+                    if let Some(shared) = self.shared.numbered(number) {
                         shared.open -= 1;
                     }
                 }
@@ -323,17 +314,7 @@ where
 }
 
 impl<B> State<B> {
-    fn numbered(&mut self, number: u64) -> Option<&mut Shared> {
-        self.shared.iter_mut().find(|shared| shared.number == number)
-    }
-
-    /// Takes a connection out: it opens no more streams, and is closed when the last one ends.
-    fn remove(&mut self, number: u64) -> Option<Shared> {
-        let at = self.shared.iter().position(|shared| shared.number == number)?;
-        Some(self.shared.remove(at))
-    }
-
-    /// How many attempts to connect are missing for those who wait.
+    /// How many attempts to connect are missing for those who wait, or for those who need not wait yet.
     fn missing(&mut self) -> usize {
         self.waiting.retain(|waiting| !waiting.is_closed());
         let waiting = self.waiting.len();
@@ -341,9 +322,9 @@ impl<B> State<B> {
             None => waiting.min(1),
             Some(Protocol::Http1) => waiting,
             Some(Protocol::Http2) => {
-                let untold = self.shared.iter().filter(|shared| shared.allowed.is_none());
+                let untold = self.shared.all.iter().filter(|shared| shared.allowed.is_none());
                 let coming: usize = untold.map(|shared| self.expected.saturating_sub(shared.open)).sum();
-                waiting.saturating_sub(coming).div_ceil(self.expected)
+                waiting.saturating_sub(coming).div_ceil(self.expected).max(usize::from(self.shared.are_crowded()))
             }
         };
         needed.saturating_sub(self.attempts)
@@ -361,13 +342,6 @@ impl<B> State<B> {
             // One who has left needs no answer.
             let _ = waiting.send(Err(why.to_owned()));
         }
-    }
-}
-
-impl Shared {
-    /// How many streams can be opened now.
-    fn room(&self) -> usize {
-        self.allowed.unwrap_or(1).saturating_sub(self.open)
     }
 }
 

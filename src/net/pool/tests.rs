@@ -207,11 +207,68 @@ async fn a_peer_without_a_limit_gets_as_many_streams_as_are_good_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_streams_are_spread_over_connections_before_one_is_full() {
+    let mut world = World::new(Protocol::Http2);
+    let mut calls: Vec<Sent> = (0..spread::EASY).map(|_| world.get()).collect();
+    let mut one = Peer::allowing(world.peer().await, 100).await;
+    let mut two = Peer::allowing(world.peer().await, 100).await;
+    calls.push(world.get());
+    let mut streams = Vec::new();
+    for _ in 0..spread::EASY {
+        streams.push(one.request().await);
+    }
+    let stream = two.request().await;
+    two.answer(stream, b"").await;
+    // The oldest is preferred as soon as it has less to do, so that later ones run empty.
+    one.answer(streams.remove(0), b"").await;
+    text(calls.remove(0)).await;
+    calls.push(world.get());
+    streams.push(one.request().await);
+    for stream in streams {
+        one.answer(stream, b"").await;
+    }
+    for call in calls {
+        text(call).await;
+    }
+    assert_eq!(world.dials(), 2);
+    assert!(two.find(|_| false).await.is_none(), "what nobody uses any more is closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_for_ease_that_cannot_be_made_is_no_error_and_not_tried_at_once_again() {
+    let mut world = World::new(Protocol::Http2);
+    let mut calls = vec![world.get()];
+    let mut peer = Peer::allowing(world.peer().await, 100).await;
+    world.peers.close();
+    for round in 1..=2 {
+        calls.extend((0..spread::EASY).map(|_| world.get()));
+        for _ in 0..calls.len() {
+            let stream = peer.request().await;
+            peer.answer(stream, b"").await;
+        }
+        for call in calls.drain(..) {
+            text(call).await;
+        }
+        assert_eq!(world.dials(), 2, "in round {round}");
+    }
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    calls.extend((0..spread::EASY).map(|_| world.get()));
+    for _ in 0..calls.len() {
+        let stream = peer.request().await;
+        peer.answer(stream, b"").await;
+    }
+    for call in calls {
+        text(call).await;
+    }
+    assert_eq!(world.dials(), 3, "after a while it is");
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_protocol_is_unknown_one_attempt_is_for_all() {
     let mut world = World::with_delay(Protocol::Http2, Duration::from_secs(1));
-    let calls: Vec<Sent> = (0..50).map(|_| world.get()).collect();
+    let calls: Vec<Sent> = (0..30).map(|_| world.get()).collect();
     let mut peer = Peer::allowing(world.peer().await, 100).await;
-    for _ in 0..50 {
+    for _ in 0..30 {
         let stream = peer.request().await;
         peer.answer(stream, b"").await;
     }
