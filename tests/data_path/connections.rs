@@ -17,7 +17,7 @@ async fn get(client: &mut Raw, path: &str) -> u16 {
 #[tokio::test]
 async fn c7_half_a_head_is_cut_after_its_time_while_others_go_on() {
     let sandbox = sandbox().await;
-    let proxy = proxy_with(&sandbox, "[limits]\nheader_timeout = \"200ms\"\n").await;
+    let proxy = proxy_with(&sandbox, "[limits]\nheader_timeout = \"2s\"\n").await;
     let mut good = Raw::connect(proxy.address).await;
     let halves = (0..100).map(|_| Raw::asking(proxy.address, "POST /lab/echo HTTP/1.1\nHost: loc"));
     let halves = futures_util::future::join_all(halves).await;
