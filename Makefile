@@ -89,8 +89,7 @@ lint: ## check format, clippy, documentation, licences and sources
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	RUSTFLAGS="$(RUSTFLAGS) --cfg measuring" $(CARGO) clippy --package mcp-proxy-lab --bench steps --locked \
-		--target-dir $(or $(CARGO_TARGET_DIR),target)/measuring -- -D warnings
+	$(CARGO) clippy --package mcp-proxy-lab --bench steps --locked -- -D warnings --cfg measuring
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if [ "$(CI)" = true ] && ! $(CARGO) deny --version >/dev/null 2>&1; then \
 		$(INSTALL) cargo-deny --version $(CARGO_DENY_VERSION); \
