@@ -75,21 +75,21 @@ test-systemd: packages ## boot a real systemd, install the package there, and lo
 	@tests/systemd/run
 
 properties: ## drive the token machine through 100,000 random sequences
-	@$(CARGO) test --locked --package mcp-proxy --lib --no-run
-	@PROPTEST_CASES=50000 $(CARGO) test --locked --package mcp-proxy --lib every_sequence & first=$$!; \
-		PROPTEST_CASES=50000 $(CARGO) test --locked --package mcp-proxy --lib every_sequence && wait $$first
+	@$(CARGO) test --locked --workspace --lib --no-run
+	@PROPTEST_CASES=50000 $(CARGO) test --locked --workspace --lib every_sequence & first=$$!; \
+		PROPTEST_CASES=50000 $(CARGO) test --locked --workspace --lib every_sequence && wait $$first
 
 fuzz: ## feed random input to whatever reads input: make fuzz SECONDS=600
 	@fuzz/run $(SECONDS)
 
 soak: ## many clients, short tokens, every fault: make soak SECONDS=3600
-	SOAK_SECONDS=$(SECONDS) $(CARGO) test --locked --package mcp-proxy --test soak -- --nocapture
+	SOAK_SECONDS=$(SECONDS) $(CARGO) test --locked --workspace --test soak -- --nocapture
 
 lint: ## check format, clippy, documentation, licences and sources
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy --package mcp-proxy-lab --bench steps --locked -- -D warnings --cfg measuring
+	$(CARGO) clippy --workspace --bench steps --locked -- -D warnings --cfg measuring
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if [ "$(CI)" = true ] && ! $(CARGO) deny --version >/dev/null 2>&1; then \
 		$(INSTALL) cargo-deny --version $(CARGO_DENY_VERSION); \

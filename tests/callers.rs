@@ -454,7 +454,9 @@ impl Networks {
         }
         let [host, container, remote] = ["h", "c", "r"].map(|name| networks.name(name));
         networks.inside(&host, &["link", "set", "lo", "up"]);
-        networks.inside(&host, &["link", "add", "br0", "type", "bridge"]);
+        // An address of its own: otherwise it has its lowest port's, and another one when a port comes or goes, which
+        // the container learns of only later.
+        networks.inside(&host, &["link", "add", "br0", "address", "02:00:00:00:00:09", "type", "bridge"]);
         networks.inside(&host, &["link", "add", "v0", "type", "veth", "peer", "name", "eth0", "netns", &container]);
         networks.inside(&host, &["link", "set", "v0", "master", "br0", "up"]);
         networks.inside(&host, &["address", "add", "10.9.0.1/24", "dev", "br0"]);

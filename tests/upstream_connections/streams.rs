@@ -206,11 +206,12 @@ async fn an_answer_that_breaks_is_broken_off_and_not_complete() {
 async fn readers_who_do_not_read_hold_up_nobody() {
     let upstream = Upstream::allowing(100).await;
     let proxy = proxy_to(&upstream.url, &upstream.identity).await;
-    let unread = join_all((0..30).map(|_| get(&proxy, "/flood"))).await;
+    // Together with the calls beside them not so many that another connection is made: all are on one.
+    let unread = join_all((0..20).map(|_| get(&proxy, "/flood"))).await;
     for round in 0..5 {
         all_ok(&post_all(&proxy, &targets(&format!("round-{round}"), 10)).await);
     }
-    assert_eq!((upstream.held(), upstream.connections()), (30, 1));
+    assert_eq!((upstream.held(), upstream.connections()), (20, 1));
     drop(unread);
     until("all are cancelled", || upstream.held() == 0).await;
 }
