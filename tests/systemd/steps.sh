@@ -108,7 +108,7 @@ JSON
 # A person at a terminal, who opens the address elsewhere and pastes back where the browser ended.
 sign_in() {
     inside bash -euc '
-        rm -f /root/keyboard && mkfifo /root/keyboard
+        rm -f /root/keyboard /root/terminal && mkfifo /root/keyboard
         script -qefc "sudo mcp-proxy login --no-browser" /root/terminal </root/keyboard >/dev/null 2>&1 &
         exec 3>/root/keyboard
         for _ in {1..200}; do

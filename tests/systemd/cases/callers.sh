@@ -30,7 +30,8 @@ expect_code 403 nobody
 # A person who signs in through sudo may use it from then on.
 inside bash -c 'echo "alice ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/alice'
 inside bash -euc '
-    rm -f /root/keyboard && mkfifo /root/keyboard
+    # Without what the terminal showed before: the address in it is another login.
+    rm -f /root/keyboard /root/terminal && mkfifo /root/keyboard
     script -qefc "runuser -u alice -- sudo mcp-proxy login --no-browser" /root/terminal \
         </root/keyboard >/dev/null 2>&1 &
     exec 3>/root/keyboard
