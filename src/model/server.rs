@@ -92,6 +92,7 @@ mod tests {
         assert_eq!(of("/accounts/12/custom/ecs/id/aB3/mcp"), Some((Some("ecs"), "aB3")));
         assert_eq!(of("/accounts/12/system/eds-aic/phone/id/XS/sse"), Some((Some("phone"), "XS")));
         assert_eq!(of("/id/core1/mcp"), Some((None, "core1")));
+        assert_eq!(of("/accounts/id/custom/id/id/aB3/mcp"), Some((Some("id"), "aB3")), "the place counts");
         assert_eq!(of("/mcp"), None);
         assert_eq!(of("accounts/12/custom/ecs/id/aB3"), None);
         assert_eq!(of("/accounts/12/custom/ecs"), None);
